@@ -1,0 +1,118 @@
+import type { FrameTimes, Size } from '../frame/frame.js';
+import type { GraphCost, Manifest } from '../model/manifest.js';
+
+/** Where the network runs. */
+export type Backend = 'webgpu' | 'wasm' | 'node';
+
+/** A rectangle in low-resolution pixels. */
+export interface Rect {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A piece of the picture that a graph runs on: `outer` goes in, of what comes out only `core` is kept. */
+export interface Tile {
+  readonly index: number;
+  readonly outer: Rect;
+  readonly core: Rect;
+}
+
+/** All tiles of a picture. Their outer rectangles have one size, so that one session serves all of them. */
+export interface TilePlan {
+  /** The picture, padded to the model's grid. */
+  readonly picture: Size;
+  readonly tileSize: Size;
+  readonly tiles: readonly Tile[];
+}
+
+/** A model with its files in memory and their hashes checked. */
+export interface LoadedModel {
+  readonly manifest: Manifest;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What an {@link EngineStream} is opened for. */
+export interface StreamShape {
+  /** Source pictures, in pixels, before padding. */
+  readonly size: Size;
+  readonly encode: TilePlan;
+  readonly fuse: TilePlan;
+  /** Frames the ring holds. */
+  readonly slots: number;
+}
+
+/**
+ * Something that runs networks on pictures.
+ *
+ * `In` is what a source frame looks like to this engine and `Out` what it makes of it: `VideoFrame` in the browser,
+ * planes in memory in Node. An engine does not know tracks, time or policy.
+ */
+export interface Engine<In, Out> {
+  readonly backend: Backend;
+  /** What a person reads in statistics: adapter, threads. */
+  readonly description: string;
+  /** The largest tile, in low-resolution pixels with halo, that this engine runs in one go. */
+  maxTilePixels(cost: GraphCost): number;
+  /** Makes sessions and a ring for pictures of one size. */
+  open(model: LoadedModel, shape: StreamShape): Promise<EngineStream<In, Out>>;
+  /**
+   * Runs both graphs on one tile given as numbers, past no cache: how a backend is checked against the golden tile.
+   * @param frames `[window, 3, height, width]` R'G'B' 0..1
+   * @returns `[3, height * scale, width * scale]`, not clamped
+   */
+  runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/**
+ * The ring and the output picture of one stream, in the engine's memory.
+ *
+ * Calls are made one after another. Slots are numbers from 0 to `slots - 1`; the caller decides which frame is in which.
+ */
+export interface EngineStream<In, Out> {
+  /** Reads the frame's pixels into a slot, edge-replicated to the grid. The frame stays the caller's and may be closed after. */
+  pack(frame: In, slot: number): Promise<void>;
+  /**
+   * Starts the comparison of two packed pictures, and answers when it is known which cells differ: one byte per
+   * `align x align` cell of the padded picture, row by row, not 0 where any pixel differs.
+   */
+  compare(slot: number, previous: number): Promise<Uint8Array>;
+  /** Runs the encoder on a packed picture, all tiles. */
+  encode(slot: number): Promise<void>;
+  /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
+  fuse(window: readonly number[], tile: Tile): Promise<void>;
+  /** The output picture as a frame of `size * scale` pixels. The caller owns it. */
+  output(times: FrameTimes): Promise<Out>;
+  /** Milliseconds spent so far by stage of this engine (stage names as in {@link StageTimes}). */
+  readonly times: StageTimes;
+  dispose(): void;
+}
+
+/** Milliseconds by stage, summed since the stream was opened. */
+export interface StageTimes {
+  /** Getting at the source pixels: `copyTo`, or importing a texture. */
+  copyIn: number;
+  /** Colour conversion and padding into the ring. */
+  pack: number;
+  /** Comparing a picture with the one before. */
+  compare: number;
+  /** The encoder graph. */
+  encode: number;
+  /** Cutting a tile's inputs out of the ring. */
+  gather: number;
+  /** The fuse graph. */
+  fuse: number;
+  /** Clamping and writing a tile's core to the output picture. */
+  stitch: number;
+  /** Making a frame of the output picture. */
+  out: number;
+  /** Waiting for the GPU, where it works behind our back: its time for all stages of a frame. */
+  wait: number;
+}
+
+/** Stage times, all zero. */
+export function noTimes(): StageTimes {
+  return { copyIn: 0, pack: 0, compare: 0, encode: 0, gather: 0, fuse: 0, stitch: 0, out: 0, wait: 0 };
+}
