@@ -1,0 +1,176 @@
+import { reasonOf, UpscaleError } from '../../frame/errors.js';
+
+/** Limits that are raised to what the adapter has: ONNX Runtime and whole-picture planes use them. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
+/** Features that ONNX Runtime uses where they exist. */
+const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+
+/** Usage of every buffer that a kernel or a graph reads or writes. */
+export const STORAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, as numbers: `GPUBufferUsage` is missing where WebGPU is
+
+/**
+ * A GPU device, the buffers and textures made on it, and what became of it.
+ *
+ * An error that WebGPU reports outside any call (out of memory, validation) is taken as a loss: what was computed since
+ * cannot be trusted. After a loss every call rejects.
+ */
+export class GpuDevice {
+  readonly #live = new Set<GPUBuffer | GPUTexture>();
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #pending = new Set<(reason: UpscaleError) => void>();
+  #fault: UpscaleError | undefined;
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly adapterName: string,
+    onLost: (reason: string) => void,
+  ) {
+    const lose = (code: 'backend-unavailable' | 'engine-failed', reason: string): void => {
+      if (this.#fault) return;
+      this.#fault = new UpscaleError(code, reason);
+      for (const reject of this.#pending) reject(this.#fault);
+      this.#pending.clear();
+      onLost(reason);
+    };
+    device.lost.then(({ message, reason }) => lose('backend-unavailable', `The GPU device was lost: ${message || reason}`));
+    device.addEventListener('uncapturederror', ({ error }) => {
+      lose(error instanceof GPUOutOfMemoryError ? 'backend-unavailable' : 'engine-failed', `WebGPU: ${reasonOf(error)}`);
+    });
+  }
+
+  /**
+   * Requests a device with all that the adapter can give.
+   * @throws UpscaleError `backend-unavailable`
+   */
+  static async request(adapter: GPUAdapter | undefined, onLost: (reason: string) => void): Promise<GpuDevice> {
+    const found = adapter ?? (await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }));
+    if (!found) throw new UpscaleError('backend-unavailable', 'This browser has no WebGPU adapter.', { recoverable: false });
+    try {
+      const device = await found.requestDevice({
+        label: 'mana-upscale',
+        requiredFeatures: FEATURES.filter((feature) => found.features.has(feature)),
+        requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, found.limits[limit]])),
+      });
+      const { vendor, architecture } = found.info;
+      return new GpuDevice(device, [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter', onLost);
+    } catch (cause) {
+      throw new UpscaleError('backend-unavailable', `The adapter gave no device: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  get queue(): GPUQueue {
+    return this.device.queue;
+  }
+
+  /** Buffers and textures made here and not freed yet. */
+  get liveResources(): number {
+    return this.#live.size;
+  }
+
+  /** A buffer of at least `bytes`, rounded up to 16. Usage {@link STORAGE} unless told. */
+  buffer(label: string, bytes: number, usage: number = STORAGE): GPUBuffer {
+    const buffer = this.device.createBuffer({ label, size: Math.ceil(bytes / 16) * 16, usage });
+    this.#live.add(buffer);
+    return buffer;
+  }
+
+  /** A uniform buffer of 32-bit numbers that never change. */
+  constants(label: string, data: Uint32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = this.buffer(label, data.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    this.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  }
+
+  texture(descriptor: GPUTextureDescriptor): GPUTexture {
+    const texture = this.device.createTexture(descriptor);
+    this.#live.add(texture);
+    return texture;
+  }
+
+  free(resource: GPUBuffer | GPUTexture): void {
+    if (this.#live.delete(resource)) resource.destroy();
+  }
+
+  /** The compute pipeline of a WGSL module with the entry point `main`; one per source text. */
+  pipeline(label: string, code: string, layout: GPUPipelineLayout | 'auto' = 'auto'): GPUComputePipeline {
+    let pipeline = this.#pipelines.get(code);
+    if (!pipeline) {
+      const module = this.device.createShaderModule({ label, code });
+      pipeline = this.device.createComputePipeline({ label, layout, compute: { module, entryPoint: 'main' } });
+      this.#pipelines.set(code, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** Records commands and submits them at once. */
+  submit(record: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = this.device.createCommandEncoder();
+    record(encoder);
+    this.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Runs `make`, which must not wait, and answers with its result once the device has said that nothing went wrong.
+   * @throws UpscaleError `backend-unavailable` where memory was not enough, `engine-failed` where a call was invalid
+   */
+  async checked<T>(make: () => T): Promise<T> {
+    this.device.pushErrorScope('validation');
+    this.device.pushErrorScope('out-of-memory');
+    let result: T;
+    let errors: Promise<(GPUError | null)[]>;
+    try {
+      result = make();
+    } finally {
+      errors = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+      errors.catch(() => undefined);
+    }
+    const [memory, validation] = await errors;
+    if (memory) throw new UpscaleError('backend-unavailable', `The GPU's memory is not enough: ${reasonOf(memory)}`);
+    if (validation) throw new UpscaleError('engine-failed', `WebGPU: ${reasonOf(validation)}`);
+    return result;
+  }
+
+  /** Awaits `work`, but not beyond the loss of the device. Rejects with {@link UpscaleError} only. */
+  guard<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#fault) return Promise.reject(this.#fault);
+    // Not Promise.race: a promise that lives as long as the device would collect a reaction from every call.
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.add(reject);
+      const done = (settle: () => void): void => {
+        this.#pending.delete(reject);
+        if (this.#fault) reject(this.#fault);
+        else settle();
+      };
+      work().then(
+        (value) => done(() => resolve(value)),
+        (thrown: unknown) => done(() => reject(asUpscaleError(thrown))),
+      );
+    });
+  }
+
+  /** Destroys what is left and the device. Calls that still wait reject; `onLost` is not called. */
+  destroy(): void {
+    this.#fault ??= new UpscaleError('engine-failed', 'The engine has been disposed.');
+    for (const reject of this.#pending) reject(this.#fault);
+    this.#pending.clear();
+    for (const resource of this.#live) resource.destroy();
+    this.#live.clear();
+    this.device.destroy();
+  }
+}
+
+function asUpscaleError(thrown: unknown): UpscaleError {
+  if (thrown instanceof UpscaleError) return thrown;
+  return new UpscaleError('engine-failed', `The GPU engine failed: ${reasonOf(thrown)}`, { cause: thrown });
+}

@@ -1,0 +1,70 @@
+import type { FrameTimes, Size } from '../../frame/frame.js';
+import type { GpuDevice } from './device.js';
+import type { ReadBack } from './read-back.js';
+
+/** How output frames are made: from a WebGPU canvas, on the GPU, or through main memory. */
+export type Presentation = 'canvas' | 'memory';
+
+/** The output picture of a stream, and frames made of it. */
+export class Presenter {
+  /** `rgba8unorm`, full range sRGB, alpha 1. */
+  readonly picture: GPUTexture;
+  readonly #canvas: OffscreenCanvas | undefined;
+  readonly #context: GPUCanvasContext | undefined;
+
+  constructor(
+    readonly gpu: GpuDevice,
+    readonly readBack: ReadBack,
+    readonly size: Size,
+    presentation: Presentation,
+  ) {
+    this.picture = gpu.texture({
+      label: 'output picture',
+      size: [size.width, size.height],
+      format: 'rgba8unorm',
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST,
+    });
+    if (presentation === 'canvas') {
+      this.#canvas = new OffscreenCanvas(size.width, size.height);
+      this.#context = this.#canvas.getContext('webgpu') ?? undefined;
+      this.#context?.configure({
+        device: gpu.device,
+        format: 'rgba8unorm',
+        usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
+        alphaMode: 'opaque',
+      });
+    }
+  }
+
+  /** A new frame with the picture's pixels as they are now. The caller owns it. */
+  async frame({ timestampUs, durationUs }: FrameTimes): Promise<VideoFrame> {
+    const times = { timestamp: timestampUs, ...(durationUs === undefined ? {} : { duration: durationUs }) };
+    const { width, height } = this.size;
+    if (this.#canvas && this.#context) {
+      const texture = this.#context.getCurrentTexture();
+      this.gpu.submit((encoder) => encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]));
+      return new VideoFrame(this.#canvas, { ...times, alpha: 'discard' });
+    }
+    // Texture rows are copied at multiples of 256 bytes; the frame is told so.
+    const stride = Math.ceil((width * 4) / 256) * 256;
+    return this.readBack.read(
+      stride * height,
+      (encoder, buffer) =>
+        encoder.copyTextureToBuffer({ texture: this.picture }, { buffer, bytesPerRow: stride }, [width, height]),
+      (mapped) =>
+        new VideoFrame(mapped, {
+          ...times,
+          format: 'RGBX',
+          codedWidth: width,
+          codedHeight: height,
+          layout: [{ offset: 0, stride }],
+          colorSpace: { primaries: 'bt709', transfer: 'iec61966-2-1', matrix: 'rgb', fullRange: true },
+        }),
+    );
+  }
+
+  dispose(): void {
+    this.#context?.unconfigure();
+    this.gpu.free(this.picture);
+  }
+}

@@ -1,0 +1,16 @@
+/** Time, handed in so that policy can be tested without waiting. */
+export interface Clock {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  /** Calls back once after `ms`; the function that is returned cancels it. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** The real time. */
+export const realClock: Clock = {
+  now: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};

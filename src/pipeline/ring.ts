@@ -1,0 +1,81 @@
+import type { FrameTimes } from '../frame/frame.js';
+
+/** A frame in the ring. */
+export interface RingFrame {
+  /** Position in the stream since it began, from 0. */
+  readonly index: number;
+  /** Where its tensors are. */
+  readonly slot: number;
+  readonly times: FrameTimes;
+  /** When it came, on the caller's clock, in milliseconds. */
+  readonly arrivedMs: number;
+}
+
+/** The frames one centre is fused from. */
+export interface Window {
+  readonly centre: RingFrame;
+  /** Oldest first; a neighbour that is not known is the nearest one that is. */
+  readonly frames: readonly RingFrame[];
+}
+
+/**
+ * The last frames of a stream, and which of them is due as a centre.
+ *
+ * A centre is due when `lookahead` frames after it are known. Each frame is handed out as a centre once, in order.
+ * Pure: holds positions and times, no tensors.
+ */
+export class FrameRing {
+  readonly #frames: RingFrame[] = [];
+  #count = 0;
+  #nextCentre = 0;
+
+  /**
+   * @param window frames per window, odd: 7
+   * @param lookahead frames to wait for after a centre, 0 to (window - 1) / 2
+   */
+  constructor(
+    readonly window: number,
+    readonly lookahead: number,
+  ) {}
+
+  /** Takes the next frame. The frame `window` places before it is forgotten and its slot used again. */
+  push(times: FrameTimes, arrivedMs: number): RingFrame {
+    const frame = { index: this.#count, slot: this.#count % this.window, times, arrivedMs };
+    this.#frames[frame.slot] = frame;
+    this.#count++;
+    return frame;
+  }
+
+  /** The newest frame. */
+  get newest(): RingFrame | undefined {
+    return this.#at(this.#count - 1);
+  }
+
+  /** The oldest frame that has not been a centre yet. */
+  get waiting(): RingFrame | undefined {
+    return this.#nextCentre < this.#count ? this.#at(this.#nextCentre) : undefined;
+  }
+
+  /** The next centre, if its lookahead is complete. */
+  due(): Window | undefined {
+    return this.#nextCentre + this.lookahead < this.#count ? this.overdue() : undefined;
+  }
+
+  /** The next centre, whether or not its lookahead is complete. */
+  overdue(): Window | undefined {
+    const centre = this.waiting;
+    if (!centre) return undefined;
+    this.#nextCentre++;
+    const half = (this.window - 1) / 2;
+    const oldest = Math.max(0, this.#count - this.window);
+    const frames: RingFrame[] = [];
+    for (let index = centre.index - half; index <= centre.index + half; index++) {
+      frames.push(this.#at(Math.min(Math.max(index, oldest), this.#count - 1)) as RingFrame);
+    }
+    return { centre, frames };
+  }
+
+  #at(index: number): RingFrame | undefined {
+    return index < 0 ? undefined : this.#frames[index % this.window];
+  }
+}

@@ -1,0 +1,132 @@
+import type { FrameTimes, Size } from '../frame/frame.js';
+import { sameSize } from '../frame/frame.js';
+import type { Clock } from './clock.js';
+import type { Upscaler } from './upscaler.js';
+
+/** A source frame on its way through a session. */
+export interface SessionFrame<In> {
+  readonly frame: In;
+  readonly times: FrameTimes;
+  readonly size: Size;
+  /** When it came, in milliseconds on the session's clock. */
+  readonly arrivedMs: number;
+  /** Called once, as soon as the frame's pixels are not needed any more. */
+  readonly release: () => void;
+}
+
+/** Settings of an {@link UpscaleSession}. */
+export interface SessionOptions<In, Out> {
+  /** Opens the pipeline for pictures of a size. */
+  readonly open: (size: Size) => Promise<Upscaler<In, Out>>;
+  readonly clock: Clock;
+  /** Longest time a frame may wait for frames after it, from its arrival to its departure, in milliseconds. */
+  readonly budgetMs: number;
+  /** Told of errors of flushes that the session started itself. */
+  readonly failed: (thrown: unknown) => void;
+}
+
+/**
+ * A stream through an {@link Upscaler}: one call at a time, a new pipeline when the picture's size changes, and waiting
+ * centres sent off before their deadline when the next frame does not come.
+ */
+export class UpscaleSession<In, Out> {
+  #last: Promise<unknown> = Promise.resolve();
+  #open: { size: Size; upscaler: Upscaler<In, Out> } | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #disposed = false;
+  /** Milliseconds the last fusion of a centre took: how long before its deadline one has to be started. */
+  #costMs = 0;
+
+  constructor(readonly options: SessionOptions<In, Out>) {}
+
+  /** The pipeline in use, for its counts and times. */
+  get upscaler(): Upscaler<In, Out> | undefined {
+    return this.#open?.upscaler;
+  }
+
+  /** Opens the pipeline for a size ahead of its first frame. */
+  prepare(size: Size): Promise<void> {
+    return this.#queue(async () => {
+      await this.#pipeline(size);
+    });
+  }
+
+  /** Settles when the frame is encoded and every centre that became due has been handed out. */
+  push({ frame, times, size, arrivedMs, release }: SessionFrame<In>): Promise<void> {
+    return this.#queue(async () => {
+      let upscaler: Upscaler<In, Out>;
+      try {
+        upscaler = await this.#pipeline(size);
+      } catch (thrown) {
+        release();
+        throw thrown;
+      }
+      const start = this.options.clock.now();
+      await upscaler.push(frame, times, arrivedMs, release);
+      this.#costMs = this.options.clock.now() - start;
+    }, release);
+  }
+
+  /** Hands out everything that waits: the end of the source, or of its present form. */
+  flush(): Promise<void> {
+    return this.#queue(async () => {
+      await this.#open?.upscaler.flush();
+    });
+  }
+
+  /** Releases the pipeline once the call under way is over. What waits is not handed out. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#cancelTimer?.();
+    const close = (): void => {
+      this.#open?.upscaler.dispose();
+      this.#open = undefined;
+    };
+    this.#last.then(close, close);
+  }
+
+  async #pipeline(size: Size): Promise<Upscaler<In, Out>> {
+    if (this.#open && sameSize(this.#open.size, size)) return this.#open.upscaler;
+    if (this.#open) {
+      const { upscaler } = this.#open;
+      this.#open = undefined;
+      try {
+        await upscaler.flush();
+      } finally {
+        upscaler.dispose();
+      }
+    }
+    const upscaler = await this.options.open(size);
+    this.#open = { size, upscaler };
+    return upscaler;
+  }
+
+  #queue(job: () => Promise<void>, skipped?: () => void): Promise<void> {
+    const run = async (): Promise<void> => {
+      if (this.#disposed) {
+        skipped?.();
+        return;
+      }
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
+      await job();
+      this.#startTimer();
+    };
+    const next = this.#last.then(run, run);
+    this.#last = next;
+    return next;
+  }
+
+  #startTimer(): void {
+    const waiting = this.#open?.upscaler.waiting;
+    if (!waiting || this.#disposed) return;
+    const { clock, budgetMs } = this.options;
+    const ms = waiting.arrivedMs + budgetMs - this.#costMs - clock.now();
+    this.#cancelTimer = clock.after(Math.max(0, ms), () => {
+      this.#queue(async () => {
+        await this.#open?.upscaler.flushOne();
+      }).catch(this.options.failed);
+    });
+  }
+}

@@ -1,0 +1,101 @@
+import type { Rect, Tile, TilePlan } from '../engine/engine.js';
+import type { Size } from '../frame/frame.js';
+import { alignUp } from '../model/manifest.js';
+
+/** What a plan is made for. Lengths are low-resolution pixels. */
+export interface TileDemand {
+  /** The source picture. The plan covers it padded up to `align`. */
+  readonly size: Size;
+  /** The grid of tile corners and sides. */
+  readonly align: number;
+  /** What must lie around a core, inside the picture, for the core to be exact. A multiple of `align`. */
+  readonly halo: number;
+  /** The most pixels one tile may have, halo included. */
+  readonly maxPixels: number;
+}
+
+/** One side of the picture cut into overlapping spans of equal length. */
+interface Spans {
+  readonly length: number;
+  readonly starts: readonly number[];
+}
+
+/**
+ * Cuts a side into `count` spans. The first and last span end at the picture's edge (shifted inward, not padded), where
+ * the network's own zero padding is right; inner ends overlap by twice the halo.
+ */
+function cut(side: number, count: number, halo: number, align: number): Spans {
+  const length = Math.min(side, alignUp((side + 2 * halo * (count - 1)) / count, align));
+  const stride = length - 2 * halo;
+  const starts = Array.from({ length: count }, (_, i) => Math.min(i * stride, side - length));
+  return { length, starts };
+}
+
+/** Where the kept part of span `i` begins and ends. */
+function core(spans: Spans, i: number, side: number, halo: number): [start: number, end: number] {
+  const start = i === 0 ? 0 : (spans.starts[i] as number) + halo;
+  const end = i === spans.starts.length - 1 ? side : (spans.starts[i + 1] as number) + halo;
+  return [start, end];
+}
+
+/** Most spans that make sense along a side: each must keep at least one grid cell. */
+function mostSpans(side: number, halo: number, align: number): number {
+  return Math.max(1, Math.floor((side - 2 * halo) / align));
+}
+
+/**
+ * Plans the tiles of a picture: the fewest computed pixels within `maxPixels` a tile, and of equals the fewest tiles.
+ *
+ * Tiled equals whole because every core has `halo` pixels of picture, or the picture's own edge, on each side.
+ * When not even the smallest tile fits into `maxPixels`, the smallest tile is taken.
+ */
+export function planTiles({ size, align, halo, maxPixels }: TileDemand): TilePlan {
+  const width = alignUp(size.width, align);
+  const height = alignUp(size.height, align);
+  let best: { columns: Spans; rows: Spans; computed: number; fits: boolean } | undefined;
+  for (let nx = 1; nx <= mostSpans(width, halo, align); nx++) {
+    const columns = cut(width, nx, halo, align);
+    for (let ny = 1; ny <= mostSpans(height, halo, align); ny++) {
+      const rows = cut(height, ny, halo, align);
+      const pixels = columns.length * rows.length;
+      const computed = pixels * nx * ny;
+      const fits = pixels <= maxPixels;
+      const better =
+        !best || (fits ? !best.fits || computed < best.computed : !best.fits && pixels < best.columns.length * best.rows.length);
+      if (better) best = { columns, rows, computed, fits };
+      if (fits) break; // more rows of this width only add halo
+    }
+  }
+  const { columns, rows } = best as NonNullable<typeof best>;
+  const tiles: Tile[] = [];
+  rows.starts.forEach((y, j) => {
+    const [top, bottom] = core(rows, j, height, halo);
+    columns.starts.forEach((x, i) => {
+      const [left, right] = core(columns, i, width, halo);
+      tiles.push({
+        index: tiles.length,
+        outer: { x, y, width: columns.length, height: rows.length },
+        core: { x: left, y: top, width: right - left, height: bottom - top },
+      });
+    });
+  });
+  return { picture: { width, height }, tileSize: { width: columns.length, height: rows.length }, tiles };
+}
+
+/** Pixels computed per pixel kept: 1 for a single tile, more where halos overlap. */
+export function computedOverKept(plan: TilePlan): number {
+  const { tileSize, picture, tiles } = plan;
+  return (tileSize.width * tileSize.height * tiles.length) / (picture.width * picture.height);
+}
+
+/** A rectangle grown by `by` on each side and cut to the picture. */
+export function grow(rect: Rect, by: number, picture: Size): Rect {
+  const x = Math.max(0, rect.x - by);
+  const y = Math.max(0, rect.y - by);
+  return {
+    x,
+    y,
+    width: Math.min(picture.width, rect.x + rect.width + by) - x,
+    height: Math.min(picture.height, rect.y + rect.height + by) - y,
+  };
+}

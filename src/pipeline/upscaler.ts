@@ -1,0 +1,161 @@
+import type { Engine, EngineStream, LoadedModel, StageTimes, Tile, TilePlan } from '../engine/engine.js';
+import type { FrameTimes, Size } from '../frame/frame.js';
+import { halosOf } from '../model/manifest.js';
+import { FrameRing, type RingFrame, type Window } from './ring.js';
+import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
+import { planTiles } from './tiles.js';
+
+/** What an {@link Upscaler} has done so far. */
+export interface UpscalerCounts {
+  /** Frames encoded; each frame once. */
+  framesEncoded: number;
+  /** Frames fused and handed out. */
+  framesFused: number;
+  tilesFused: number;
+  /** Tiles whose pixels stayed, because none of their inputs had changed. */
+  tilesReused: number;
+}
+
+/** Settings of an {@link Upscaler}. */
+export interface UpscalerOptions<Out> {
+  /** Source pictures, in pixels. */
+  readonly size: Size;
+  /** Frames to wait for after a centre, 0..3. */
+  readonly lookahead: number;
+  /** Largest tile in low-resolution pixels, halo included, if smaller than what the engine allows. */
+  readonly maxTilePixels?: number;
+  /** Receives each output frame, in order, and owns it. */
+  readonly emit: (frame: Out) => void;
+}
+
+/**
+ * Encodes each frame once and fuses windows of seven: the pipeline of one stream of one size.
+ *
+ * Calls are made one after another. It knows no clock: whoever drives it calls {@link Upscaler.flushOne} when a centre
+ * has waited long enough.
+ */
+export class Upscaler<In, Out> {
+  readonly counts: UpscalerCounts = { framesEncoded: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
+  readonly #ring: FrameRing;
+  readonly #reuse: TileReuse;
+  /** Versions by slot; a promise until the comparison with the frame before is known. */
+  readonly #versions: (Promise<TileVersions> | undefined)[] = [];
+  readonly #known: (TileVersions | undefined)[] = [];
+  #before: (TileVersions | undefined)[] = [];
+
+  private constructor(
+    readonly stream: EngineStream<In, Out>,
+    readonly plan: TilePlan,
+    model: LoadedModel,
+    readonly options: UpscalerOptions<Out>,
+  ) {
+    this.#ring = new FrameRing(model.manifest.window, options.lookahead);
+    this.#reuse = new TileReuse(model.manifest, plan);
+  }
+
+  /** Plans the tiles and opens the engine's stream. */
+  static async open<In, Out>(
+    engine: Engine<In, Out>,
+    model: LoadedModel,
+    options: UpscalerOptions<Out>,
+  ): Promise<Upscaler<In, Out>> {
+    const { align, window, encode, fuse } = model.manifest;
+    const halos = halosOf(model.manifest);
+    const limit = options.maxTilePixels ?? Number.POSITIVE_INFINITY;
+    const plan = (halo: number, most: number): TilePlan =>
+      planTiles({ size: options.size, align, halo, maxPixels: Math.min(limit, most) });
+    const fusePlan = plan(halos.fuse, engine.maxTilePixels(fuse));
+    const stream = await engine.open(model, {
+      size: options.size,
+      encode: plan(halos.encode, engine.maxTilePixels(encode)),
+      fuse: fusePlan,
+      slots: window,
+    });
+    return new Upscaler(stream, fusePlan, model, options);
+  }
+
+  /** The oldest frame that has not been handed out. */
+  get waiting(): RingFrame | undefined {
+    return this.#ring.waiting;
+  }
+
+  /** Milliseconds by stage since the start. */
+  get times(): Readonly<StageTimes> {
+    return this.stream.times;
+  }
+
+  /**
+   * Encodes a frame, then fuses every centre that is due.
+   * @param release called as soon as the frame's pixels have been read; the frame is then not needed any more
+   */
+  async push(frame: In, times: FrameTimes, arrivedMs: number, release: () => void): Promise<void> {
+    const before = this.#ring.newest;
+    const { slot, index } = this.#ring.push(times, arrivedMs);
+    try {
+      await this.stream.pack(frame, slot);
+    } finally {
+      release();
+    }
+    this.#known[slot] = undefined;
+    const versions = before
+      ? Promise.all([this.#versions[before.slot] as Promise<TileVersions>, this.stream.compare(slot, before.slot)]).then(
+          ([last, cells]) => this.#reuse.next(last, index, cells),
+        )
+      : Promise.resolve(this.#reuse.first());
+    this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
+    // Errors surface where the versions are awaited; until then they must not count as unhandled.
+    this.#versions[slot].catch(() => undefined);
+    await this.stream.encode(slot);
+    this.counts.framesEncoded++;
+    for (let window = this.#ring.due(); window; window = this.#ring.due()) await this.#fuse(window);
+  }
+
+  /** Fuses the oldest waiting centre now, copies standing in for the frames that have not come. */
+  async flushOne(): Promise<void> {
+    const window = this.#ring.overdue();
+    if (window) await this.#fuse(window);
+  }
+
+  /** Fuses all waiting centres: the end of the stream. */
+  async flush(): Promise<void> {
+    while (this.#ring.waiting) await this.flushOne();
+  }
+
+  /** Releases the engine's stream. */
+  dispose(): void {
+    this.stream.dispose();
+  }
+
+  async #fuse({ centre, frames }: Window): Promise<void> {
+    const slots = frames.map(({ slot }) => slot);
+    const versions = await this.#versionsOf(slots);
+    for (const tile of this.plan.tiles) {
+      if (this.#reusable(tile, versions)) {
+        this.counts.tilesReused++;
+      } else {
+        await this.stream.fuse(slots, tile);
+        this.counts.tilesFused++;
+      }
+    }
+    this.#before = versions;
+    const out = await this.stream.output(centre.times);
+    this.counts.framesFused++;
+    this.options.emit(out);
+  }
+
+  #reusable(tile: Tile, versions: readonly (TileVersions | undefined)[]): boolean {
+    return sameInputs(tile.index, versions, this.#before);
+  }
+
+  /**
+   * Versions of the window's frames. Comparisons that are still under way are waited for only if they can save a tile:
+   * if some tile is unchanged in all slots that are known.
+   */
+  async #versionsOf(slots: readonly number[]): Promise<(TileVersions | undefined)[]> {
+    const known = slots.map((slot) => this.#known[slot]);
+    const hopeful = this.plan.tiles.some(({ index }) =>
+      known.every((versions, i) => versions === undefined || versions[index] === this.#before[i]?.[index]),
+    );
+    return hopeful ? Promise.all(slots.map((slot) => this.#versions[slot] as Promise<TileVersions>)) : known;
+  }
+}

@@ -1,0 +1,87 @@
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { findBrowser } from '../../scripts/find-browser.mjs';
+
+/** WebGPU in software: SwiftShader with working VideoFrame import and export, or no WebGPU at all. */
+export type Gpu = 'none' | 'swiftshader' | 'swiftshader-no-import';
+
+/** How Chromium is started. */
+export interface ChromiumOptions {
+  readonly gpu?: Gpu;
+  /** A y4m file that plays, looping, as the camera. */
+  readonly camera?: string;
+}
+
+const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
+  none: [],
+  swiftshader: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist'],
+  'swiftshader-no-import': ['--enable-unsafe-webgpu'],
+};
+
+/** Starts a headless Chromium. */
+export function launchChromium({ gpu = 'none', camera }: ChromiumOptions = {}): Promise<Browser> {
+  return puppeteer.launch({
+    executablePath: findBrowser('chromium'),
+    headless: true,
+    protocolTimeout: 300_000,
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--autoplay-policy=no-user-gesture-required',
+      '--allow-loopback-in-peer-connection',
+      '--use-fake-ui-for-media-stream',
+      '--use-fake-device-for-media-stream',
+      '--js-flags=--expose-gc',
+      ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
+      ...GPU_FLAGS[gpu],
+    ],
+  });
+}
+
+/** Starts a headless Firefox. */
+export function launchFirefox(): Promise<Browser> {
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath: findBrowser('firefox'),
+    headless: true,
+    protocolTimeout: 300_000,
+    extraPrefsFirefox: {
+      'media.autoplay.default': 0,
+      'media.navigator.permission.disabled': true,
+      'media.navigator.streams.fake': true,
+      'dom.webgpu.enabled': true,
+      'gfx.webgpu.ignore-blocklist': true,
+    },
+  });
+}
+
+/** A page that runs our test modules. `log` collects what it writes to its console. */
+export async function openPage(browser: Browser, url: string): Promise<{ page: Page; log: string[] }> {
+  const page = await browser.newPage();
+  const log: string[] = [];
+  page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => log.push(`error: ${error}`));
+  await page.goto(url);
+  return { page, log };
+}
+
+/**
+ * Runs one exported function of a module of `test/pages` in the page and gives back what it returns.
+ * @param module file name in `test/pages`, without extension
+ */
+export function inPage<T>(page: Page, module: string, name: string, ...args: unknown[]): Promise<T> {
+  return page.evaluate(
+    async (path, exported, values) => {
+      const loaded = (await import(path)) as Record<string, (...given: unknown[]) => unknown>;
+      const run = loaded[exported];
+      if (!run) throw new Error(`${path} has no ${exported}`);
+      return (await run(...values)) as never;
+    },
+    `/test/pages/${module}.ts`,
+    name,
+    args,
+  );
+}

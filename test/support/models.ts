@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import * as ort from 'onnxruntime-web';
+import type { LoadedModel } from '../../src/engine/engine.js';
+import { type FrameMemory, OrtCpuEngine } from '../../src/engine/ort/cpu.js';
+import { ortRuntime } from '../../src/engine/ort/runtime.js';
+import type { PlanarFrame } from '../../src/frame/frame.js';
+import { ModelLoader } from '../../src/model/loader.js';
+import { rgbx } from '../../src/pipeline/bilinear.js';
+
+const loader = new ModelLoader(async (url) => readFile(fileURLToPath(url)));
+
+/** A shipped model, read from `models/`. */
+export function shippedModel(name: string): Promise<LoadedModel> {
+  return loader.load({ manifest: new URL(`../../models/${name}/manifest.json`, import.meta.url).href });
+}
+
+/** Frames that are planes already. */
+export const planarMemory: FrameMemory<PlanarFrame, PlanarFrame> = {
+  read: (frame) => frame,
+  write: (pixels, { width, height }, times) => rgbx(pixels.slice(), width, height, times),
+};
+
+/** The WASM engine in Node, one thread. */
+export function wasmEngine(): OrtCpuEngine<PlanarFrame, PlanarFrame> {
+  ort.env.logLevel = 'error';
+  ort.env.wasm.numThreads = 1;
+  return new OrtCpuEngine('wasm', ortRuntime(ort, 1), planarMemory);
+}

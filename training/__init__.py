@@ -1,0 +1,1 @@
+"""Training side of mana-upscale: the networks in PyTorch, and their ONNX export."""
