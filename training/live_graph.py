@@ -3,14 +3,16 @@
 Attention is memory traffic, not arithmetic, so its layout decides. What differs from networks.py, without
 changing the function:
 
-- Positions come before channels inside a block: the scores are never transposed, only queries, keys and values.
+- Inside a block positions come before channels: the scores are never transposed, only queries, keys and values.
 - The Gaussian bias and the mask of keys outside the picture ride in four extra channels of queries and keys,
-  so one MatMul gives the logits: -0.5*|q-k|^2/s = (qy*ky + qx*kx - 0.5*|k|^2 - 0.5*|q|^2)/s.
-- Keys and values are cut into 4x4 cells once; the 8x8 window of a block is 2x2 neighbouring cells.
+  so that one MatMul gives the logits: -0.5*|q-k|^2/s = (qy*ky + qx*kx - 0.5*|k|^2 - 0.5*|q|^2)/s.
+- Keys and values are cut into 4x4 cells once; one Gather of 2x2 neighbouring cells makes the windows of all blocks.
 - Neighbours go one after another: the scores of one are 256 bytes a pixel, those of seven 1.8 KB.
-- No Shape node: every Reshape is written with 0, -1 and constants.
+- Shape arithmetic is only what the Gather's indices and one Reshape need; it folds away when height and width
+  are fixed. The other Reshapes do with 0, -1 and constants, which is why block columns come before block rows.
 
-Letters in shapes: B batch, I x J blocks (h/8, w/8), C channels, D attention width, K = D + 4.
+Letters in shapes: B batch, I rows and J columns of blocks (h/8, w/8), S = J*I blocks in the order of columns,
+C channels, D attention width, K = D + 4 channels of an extended query or key.
 """
 
 import numpy as np
@@ -20,9 +22,8 @@ from .networks import BLOCK, HALO, POOL, WINDOW, key_offsets
 
 KEYS = 4  # keys along a side of a cell: a block's pixels, pooled
 EXTRA = 4  # channels that carry the bias and the mask: constant, y, x, |q|^2
-# Logit of a key outside the picture: e^-64 of the sum, nothing in fp32, and small enough to be added exactly enough.
+# Added to the logit of a key outside the picture: its weight, e^-64, is nothing, and 64 + bias is still exact to 4e-6.
 OUTSIDE = -64.0
-LAST = 2**31 - 1  # "to the end" for Slice
 
 
 def encode_graph(network):
@@ -61,17 +62,17 @@ def fuse_graph(network):
     keys = [g.input(f"key{t}", pooled) for t in range(WINDOW)]
     values = [g.input(f"value{t}", pooled) for t in range(WINDOW)]
 
+    columns, indices = block_grid(g, feat)
     raw, query = queries(g, state, d, feat)
     key_cells, value_cells = cells(g, state, d, keys, values)
     attended = [
-        neighbour(g, state, d, t, query, key_cells[t], value_cells[t]) for t in range(WINDOW)
+        neighbour(g, state, d, t, query, window(g, key_cells[t], indices, d + EXTRA), window(g, value_cells[t], indices, d))
+        for t in range(WINDOW)
     ]
-    # One projection of seven neighbours and the memory: [.., 8D] x [8D, C].
-    attended.append(memory(g, state, d, raw))
-    weights = np.concatenate([state["attn.wz.weight"], state["attn.wm.weight"]], 1)[:, :, 0, 0].T
-    y = g.op("MatMul", g.op("Concat", *attended, axis=4), g.weight("attn.w", weights))
-    y = g.op("Add", y, g.weight("attn.bias", state["attn.wz.bias"] + state["attn.wm.bias"]))
-    z = g.op("Add", feat, from_blocks(g, y, c), label="z")
+    wz = state["attn.wz.weight"][:, :, 0, 0].T
+    y = g.op("MatMul", g.op("Concat", *attended, axis=3), g.weight("attn.wz", wz))
+    y = g.op("Add", y, memory(g, state, settings, raw))
+    z = g.op("Add", feat, from_blocks(g, y, columns, c), label="z")
 
     z = residuals(g, state, "dec", settings.decoder_blocks, z)
     detail = g.op("DepthToSpace", conv(g, state, "up", z), blocksize=scale, mode="CRD")
@@ -100,102 +101,120 @@ def residuals(g, state, name, count, x, last=None):
     return x
 
 
-def queries(g, state, d, feat):
-    """feat [B, C, h, w] -> raw and unit queries with their extra channels, [B, I, J, 64, K].
+def block_grid(g, feat):
+    """From the size of feat: J as an int64 [1], and the cells of each block's window, int64 [S, 4].
 
-    The extra channels leave the convolution as ones, so that one chain serves all K channels.
+    There is one more row and one more column of cells than of blocks; cells are numbered column by column.
+    """
+    counts = g.op("Div", g.op("Shape", feat, start=2, label="size"), g.ints(BLOCK))
+    rows, columns = g.op("Split", counts, g.ints(1, 1), label="blocks", axis=0, outputs=2)
+    stride = g.op("Add", rows, g.ints(1), label="cell.rows")
+    zero, one, empty = g.weight("zero", np.int64(0)), g.weight("one", np.int64(1)), g.ints(0)
+    row, column = (
+        g.op("Range", zero, g.op("Squeeze", count, empty), one, label="block.range") for count in (rows, columns)
+    )
+    first = g.op("Mul", g.reshape(column, -1, 1), stride)  # [J, 1]
+    first = g.reshape(g.op("Add", first, row), -1, 1)  # [S, 1]: the cell above and left of each block's centre
+    corners = g.op("Add", g.op("Mul", stride, g.ints(0, 0, 1, 1)), g.ints(0, 1, 0, 1))
+    return columns, g.op("Add", first, corners, label="window.cells")
+
+
+def queries(g, state, d, feat):
+    """feat [B, C, h, w] -> queries as they are and as units, with their extra channels: [B, S, 64, K].
+
+    The extra channels leave the convolution as ones, so that one chain of operators serves all K channels.
     """
     weight = np.pad(state["attn.q.weight"], [(0, EXTRA), (0, 0), (0, 0), (0, 0)])
     bias = np.concatenate([state["attn.q.bias"], np.ones(EXTRA)])
-    raw = to_blocks(g, g.conv(feat, "attn.q", weight, bias))
-    # |q|^2 in the first D channels (a product with ones), 1 in the others.
-    ones = np.zeros((d + EXTRA, d + EXTRA))
-    ones[:d, :d] = 1
-    one = np.concatenate([np.full(d, 1e-24), np.ones(EXTRA)])
-    squared = g.op("MatMul", g.op("Mul", raw, raw), g.weight("q.ones", ones))
-    length = g.op("Sqrt", g.op("Add", squared, g.weight("q.one", one)), label="q.length")
+    raw = to_blocks(g, g.conv(feat, "attn.q", weight, bias), d + EXTRA)
+    # A product of squares with this: |q|^2 + 1e-24 in the first D channels, 1 in the others.
+    sums = np.eye(d + EXTRA)
+    sums[:d, :d] = 1
+    sums[d, :d] = 1e-24
+    length = g.op("Sqrt", g.op("MatMul", g.op("Mul", raw, raw), g.weight("q.sums", sums)), label="q.length")
     # [64, K]: what the extra channels of each query hold; offsets are from the block's centre.
     y, x = (axis.reshape(-1) - (BLOCK - 1) / 2 for axis in np.mgrid[:BLOCK, :BLOCK])
-    place = np.concatenate([np.ones((BLOCK**2, d)), np.stack([y * 0 + 1, y, x, -0.5 * (y**2 + x**2)], 1)], 1)
+    place = np.ones((BLOCK**2, d + EXTRA))
+    place[:, d:] = np.stack([y * 0 + 1, y, x, -0.5 * (y**2 + x**2)], 1)
     return raw, g.op("Mul", g.op("Div", raw, length), g.weight("q.place", place), label="query")
 
 
-def to_blocks(g, x):
-    """[B, K, h, w] -> [B, I, J, 64, K], queries row by row."""
-    x = g.reshape(x, 0, 0, 0, -1, BLOCK)  # [B, K, h, J, 8]
-    x = g.reshape(g.transpose(x, 0, 3, 4, 1, 2), 0, 0, 0, 0, -1, BLOCK)  # [B, J, 8x, K, I, 8y]
-    return g.reshape(g.transpose(x, 0, 4, 1, 5, 2, 3), 0, 0, 0, BLOCK**2, -1)
+def to_blocks(g, x, channels):
+    """[B, K, h, w] -> [B, S, 64, K], queries row by row."""
+    x = g.reshape(g.transpose(x, 0, 2, 3, 1), 0, 0, -1, BLOCK, channels)  # [B, h, J, 8, K]
+    return g.reshape(g.transpose(x, 0, 2, 1, 3, 4), 0, -1, BLOCK**2, channels)
 
 
-def from_blocks(g, x, channels):
-    """[B, I, J, 64, C] -> [B, C, h, w]."""
-    x = g.reshape(x, 0, 0, 0, BLOCK**2 * channels)
-    return g.op("DepthToSpace", g.transpose(x, 0, 3, 1, 2), blocksize=BLOCK, mode="DCR")
+def from_blocks(g, x, columns, channels):
+    """[B, S, 64, C] -> [B, C, h, w]; columns is J."""
+    shape = g.op("Concat", g.ints(0), columns, g.ints(-1, BLOCK, channels), axis=0, label="block.shape")
+    x = g.transpose(g.op("Reshape", x, shape), 0, 2, 1, 3, 4)  # [B, h, J, 8, C]
+    return g.transpose(g.reshape(x, 0, 0, -1, channels), 0, 3, 1, 2)
 
 
 def cells(g, state, d, keys, values):
-    """7 keys, 7 values [B, D, h/2, w/2] -> 7 key cells [B, I+1, J+1, K, 16], 7 value cells [B, I+1, J+1, 16, D].
+    """7 keys, 7 values [B, D, h/2, w/2] -> 7 key cells [B, cells, 16, K], 7 value cells [B, cells, 16, D].
 
-    The picture is padded by the halo, so that cells start half a block before it: block (i, j) sees the cells
-    (i, j), (i, j+1), (i+1, j), (i+1, j+1).
+    The picture is padded by the halo, so that cells of 4x4 start half a block before it: block (j, i) sees the
+    cells (j, i), (j, i+1), (j+1, i), (j+1, i+1).
     """
     k = d + EXTRA
     # One grouped 1x1 convolution multiplies each neighbour's keys with its tau and appends the extra channels:
-    # -OUTSIDE within the picture, where the padding is 0, in the constant one.
+    # in the first -OUTSIDE within the picture, where the padding is 0.
     weight, bias = np.zeros((WINDOW, k, d, 1, 1)), np.zeros((WINDOW, k))
     for t in range(WINDOW):
         weight[t, :d, :, 0, 0] = np.eye(d) * state["attn.tau"][t]
     bias[:, d] = -OUTSIDE
     key = g.op("Concat", *keys, axis=1)
     key = g.conv(key, "key.extended", weight.reshape(-1, d, 1, 1), bias.reshape(-1), group=WINDOW)
+    value = g.op("Concat", *values, axis=1)
+    planes = ((key, WINDOW * k), (value, WINDOW * d))
+    return [g.op("Split", to_cells(g, *plane), axis=3, outputs=WINDOW) for plane in planes]
+
+
+def to_cells(g, x, channels):
+    """[B, c, h/2, w/2] -> [B, cells, 16, c], each cell row by row."""
     halo = HALO // POOL
-    pads = g.ints(0, 0, halo, halo, 0, 0, halo, halo)
-    key = to_cells(g, g.op("Pad", key, pads), 0, 4, 1, 3, 5, 2)  # [B, I', J', 7K, 4y, 4x]
-    key = g.reshape(key, 0, 0, 0, WINDOW * k, KEYS**2)
-    value = to_cells(g, g.op("Pad", g.op("Concat", *values, axis=1), pads), 0, 4, 1, 5, 2, 3)  # [.., 4y, 4x, 7D]
-    value = g.reshape(value, 0, 0, 0, KEYS**2, WINDOW * d)
-    return (
-        g.op("Split", key, label="key.cell", axis=3, outputs=WINDOW),
-        g.op("Split", value, label="value.cell", axis=4, outputs=WINDOW),
-    )
+    x = g.op("Pad", x, g.ints(0, 0, halo, halo, 0, 0, halo, halo))
+    x = g.reshape(g.transpose(x, 0, 2, 3, 1), 0, 0, -1, KEYS, channels)  # [B, H, J+1, 4, c]
+    return g.reshape(g.transpose(x, 0, 2, 1, 3, 4), 0, -1, KEYS**2, channels)
 
 
-def to_cells(g, x, *order):
-    """[B, c, H, W], two steps of cutting a side by 4, then the given order of [B, J', 4x, c, I', 4y]."""
-    x = g.reshape(x, 0, 0, 0, -1, KEYS)  # [B, c, H, J', 4x]
-    x = g.reshape(g.transpose(x, 0, 3, 4, 1, 2), 0, 0, 0, 0, -1, KEYS)  # [B, J', 4x, c, I', 4y]
-    return g.transpose(x, *order)
-
-
-def window(g, x, axis):
-    """Cells [B, I+1, J+1, ..] -> the 2x2 cells of each block, joined along `axis`: [B, I, J, ..]."""
-    for side in (1, 2):
-        x = g.op("Concat", g.slice(x, side, 0, -1), g.slice(x, side, 1, LAST), axis=axis)
-    return x
+def window(g, x, indices, channels):
+    """Cells [B, cells, 16, c] -> the 2x2 cells around each block, [B, S, 64, c]."""
+    return g.reshape(g.op("Gather", x, indices, axis=1), 0, 0, -1, channels)
 
 
 def neighbour(g, state, d, t, query, key, value):
-    """Attention of query [B, I, J, 64, K] to frame t: key cells [.., K, 16], value cells [.., 16, D] -> [B, I, J, 64, D]."""
-    key, value = window(g, key, 4), window(g, value, 3)  # [B, I, J, K, 64], [B, I, J, 64, D]
+    """Attention of query [B, S, 64, K] to frame t's windows: key [B, S, 64, K], value [B, S, 64, D] -> [B, S, 64, D]."""
     key = g.op("Add", key, g.weight(f"key.place.{t}", key_place(d, state["attn.std"][t])))
-    scores = g.op("Softmax", g.op("MatMul", query, key), axis=-1)
-    return g.op("MatMul", scores, value, label=f"attended.{t}")
+    scores = g.op("MatMul", query, g.transpose(key, 0, 1, 3, 2))  # [B, S, 64, 64]
+    return g.op("MatMul", g.op("Softmax", scores, axis=-1), value, label=f"attended.{t}")
 
 
 def key_place(d, std):
-    """[K, 64]: what is added to the extra channels of the keys of a window, in the order that window() joins them."""
+    """[64, K]: what is added to the extra channels of the keys of a window, in the order of its cells."""
     offset = key_offsets().double().numpy() - (BLOCK - 1) / 2  # from the block's centre
-    # Order of the 64: cell column, cell row, row in the cell, column in the cell.
+    # The order of the 64: cell column, cell row, row in the cell, column in the cell.
     column, row, y, x = (axis.reshape(-1) for axis in np.mgrid[:2, :2, :KEYS, :KEYS])
     y, x = offset[row * KEYS + y], offset[column * KEYS + x]
-    place = np.zeros((d + EXTRA, len(y)))
-    place[d:] = np.stack([OUTSIDE - 0.5 * (y**2 + x**2) / std**2, y / std**2, x / std**2, y * 0 + 1 / std**2])
-    return place
+    extra = np.stack([OUTSIDE * std**2 - 0.5 * (y**2 + x**2), y, x, y * 0 + 1], 1) / std**2
+    return np.pad(extra, [(0, 0), (d, 0)])
 
 
-def memory(g, state, d, raw):
-    """raw queries [B, I, J, 64, K] -> what the memory bank recalls, [B, I, J, 64, D]."""
-    bank = state["attn.mb"]
-    weight = np.pad(bank, [(0, EXTRA), (0, 0)]) * d**-0.5  # the extra channels do not count
-    scores = g.op("Softmax", g.op("MatMul", raw, g.weight("memory.keys", weight)), axis=-1)
-    return g.op("MatMul", scores, g.weight("memory.values", bank.T), label="recalled")
+def memory(g, state, settings, raw):
+    """raw queries [B, S, 64, K] -> what the memory bank recalls, projected: [B, S, 64, C].
+
+    The weights of a softmax sum to one, so that the biases of both projections can ride in the bank's values.
+    """
+    bank, d = state["attn.mb"], settings.dim
+    keys = np.pad(bank, [(0, EXTRA), (0, 0)]) * d**-0.5  # the extra channels do not count
+    values = bank.T @ state["attn.wm.weight"][:, :, 0, 0].T + state["attn.wm.bias"] + state["attn.wz.bias"]
+    # A bank larger than a block's 64 keys is asked by a part of the queries at a time: the scores stay as small.
+    parts = max(1, settings.memory // BLOCK**2)
+    raws = g.op("Split", raw, g.ints(*[BLOCK**2 // parts] * parts), axis=2, outputs=parts) if parts > 1 else [raw]
+    recalled = []
+    for part in raws:
+        scores = g.op("Softmax", g.op("MatMul", part, g.weight("memory.keys", keys)), axis=-1)
+        recalled.append(g.op("MatMul", scores, g.weight("memory.values", values), label="recalled"))
+    return g.op("Concat", *recalled, axis=2) if parts > 1 else recalled[0]

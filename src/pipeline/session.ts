@@ -1,7 +1,8 @@
 import type { FrameTimes, Size } from '../frame/frame.js';
+import { noTimes, type StageTimes } from '../engine/engine.js';
 import { sameSize } from '../frame/frame.js';
 import type { Clock } from './clock.js';
-import type { Upscaler } from './upscaler.js';
+import { noCounts, type Upscaler, type UpscalerCounts } from './upscaler.js';
 
 /** A source frame on its way through a session. */
 export interface SessionFrame<In> {
@@ -36,10 +37,22 @@ export class UpscaleSession<In, Out> {
   #disposed = false;
   /** Milliseconds the last fusion of a centre took: how long before its deadline one has to be started. */
   #costMs = 0;
+  /** What pipelines that are closed by now did. */
+  readonly #past = { counts: noCounts(), times: noTimes() };
 
   constructor(readonly options: SessionOptions<In, Out>) {}
 
-  /** The pipeline in use, for its counts and times. */
+  /** What has been done since the session began. */
+  get counts(): UpscalerCounts {
+    return sum(this.#past.counts, this.#open?.upscaler.counts);
+  }
+
+  /** Milliseconds by stage since the session began. */
+  get times(): StageTimes {
+    return sum(this.#past.times, this.#open?.upscaler.times);
+  }
+
+  /** The pipeline in use. */
   get upscaler(): Upscaler<In, Out> | undefined {
     return this.#open?.upscaler;
   }
@@ -79,22 +92,26 @@ export class UpscaleSession<In, Out> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#cancelTimer?.();
-    const close = (): void => {
-      this.#open?.upscaler.dispose();
-      this.#open = undefined;
-    };
+    const close = (): void => this.#close();
     this.#last.then(close, close);
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    const { upscaler } = this.#open;
+    this.#open = undefined;
+    Object.assign(this.#past.counts, sum(this.#past.counts, upscaler.counts));
+    Object.assign(this.#past.times, sum(this.#past.times, upscaler.times));
+    upscaler.dispose();
   }
 
   async #pipeline(size: Size): Promise<Upscaler<In, Out>> {
     if (this.#open && sameSize(this.#open.size, size)) return this.#open.upscaler;
     if (this.#open) {
-      const { upscaler } = this.#open;
-      this.#open = undefined;
       try {
-        await upscaler.flush();
+        await this.#open.upscaler.flush();
       } finally {
-        upscaler.dispose();
+        this.#close();
       }
     }
     const upscaler = await this.options.open(size);
@@ -129,4 +146,13 @@ export class UpscaleSession<In, Out> {
       }).catch(this.options.failed);
     });
   }
+}
+
+/** The sum of two records of numbers with the same keys. */
+function sum<T extends UpscalerCounts | StageTimes>(a: T, b: Readonly<T> | undefined): T {
+  const total = { ...a };
+  for (const key of Object.keys(a) as (keyof T)[]) {
+    total[key] = ((a[key] as number) + ((b?.[key] as number | undefined) ?? 0)) as T[keyof T];
+  }
+  return total;
 }

@@ -16,6 +16,11 @@ export interface UpscalerCounts {
   tilesReused: number;
 }
 
+/** Counts, all zero. */
+export function noCounts(): UpscalerCounts {
+  return { framesEncoded: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
+}
+
 /** Settings of an {@link Upscaler}. */
 export interface UpscalerOptions<Out> {
   /** Source pictures, in pixels. */
@@ -35,7 +40,7 @@ export interface UpscalerOptions<Out> {
  * has waited long enough.
  */
 export class Upscaler<In, Out> {
-  readonly counts: UpscalerCounts = { framesEncoded: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
+  readonly counts: UpscalerCounts = noCounts();
   readonly #ring: FrameRing;
   readonly #reuse: TileReuse;
   /** Versions by slot; a promise until the comparison with the frame before is known. */

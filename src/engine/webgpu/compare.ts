@@ -1,5 +1,5 @@
 import type { Size } from '../../frame/frame.js';
-import type { GpuDevice } from './device.js';
+import type { GpuScope } from './device.js';
 import type { ReadBack } from './read-back.js';
 
 /**
@@ -47,14 +47,14 @@ export class Comparer {
   readonly #groups = new Map<GPUBuffer, Map<GPUBuffer, GPUBindGroup>>();
 
   constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     readonly readBack: ReadBack,
     readonly size: Size,
     cell: number,
   ) {
     this.#cells = (size.width / cell) * (size.height / cell);
-    this.#params = gpu.constants('compare parameters', new Uint32Array([size.width, size.height, cell, this.#cells]));
-    this.#flags = gpu.buffer('compare flags', this.#cells);
+    this.#params = scope.constants('compare parameters', new Uint32Array([size.width, size.height, cell, this.#cells]));
+    this.#flags = scope.buffer('compare flags', this.#cells);
   }
 
   /** Submits the comparison now; answers, later, with a byte per cell. */
@@ -63,7 +63,7 @@ export class Comparer {
       this.#cells,
       (encoder, staging) => {
         const pass = encoder.beginComputePass();
-        pass.setPipeline(this.gpu.pipeline('compare', WGSL));
+        pass.setPipeline(this.scope.gpu.pipeline('compare', WGSL));
         pass.setBindGroup(0, this.#group(a, b));
         pass.dispatchWorkgroups(Math.ceil(this.#cells / 256));
         pass.end();
@@ -71,12 +71,6 @@ export class Comparer {
       },
       (mapped) => new Uint8Array(mapped).slice(0, this.#cells),
     );
-  }
-
-  dispose(): void {
-    this.gpu.free(this.#params);
-    this.gpu.free(this.#flags);
-    this.#groups.clear();
   }
 
   #group(a: GPUBuffer, b: GPUBuffer): GPUBindGroup {
@@ -87,8 +81,8 @@ export class Comparer {
     }
     let group = row.get(b);
     if (!group) {
-      group = this.gpu.device.createBindGroup({
-        layout: this.gpu.pipeline('compare', WGSL).getBindGroupLayout(0),
+      group = this.scope.gpu.device.createBindGroup({
+        layout: this.scope.gpu.pipeline('compare', WGSL).getBindGroupLayout(0),
         entries: [a, b, this.#flags, this.#params].map((buffer, binding) => ({ binding, resource: { buffer } })),
       });
       row.set(b, group);

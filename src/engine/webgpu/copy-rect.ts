@@ -1,5 +1,5 @@
 import type { Rect } from '../engine.js';
-import type { GpuDevice } from './device.js';
+import type { GpuScope } from './device.js';
 
 /**
  * Gather and scatter: copies a rectangle of planes `[channels, height, width]` (fp32, rows without gaps) into other
@@ -43,9 +43,10 @@ export class RectCopier {
   readonly #step: number;
 
   constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     readonly copies: readonly RectCopy[],
   ) {
+    const { gpu } = scope;
     const { device } = gpu;
     const visibility = GPUShaderStage.COMPUTE;
     this.#layout = device.createBindGroupLayout({
@@ -67,7 +68,7 @@ export class RectCopier {
         (i * this.#step) / 4,
       );
     });
-    this.#rects = gpu.constants('rects', numbers);
+    this.#rects = scope.constants('rects', numbers);
   }
 
   /** Adds copy number `index` of the list to a pass. */
@@ -78,11 +79,6 @@ export class RectCopier {
     pass.dispatchWorkgroups(Math.ceil(from.width / 16), Math.ceil(from.height / 8), channels);
   }
 
-  dispose(): void {
-    this.gpu.free(this.#rects);
-    this.#groups.clear();
-  }
-
   #group(source: GPUBuffer, target: GPUBuffer): GPUBindGroup {
     let targets = this.#groups.get(source);
     if (!targets) {
@@ -91,7 +87,7 @@ export class RectCopier {
     }
     let group = targets.get(target);
     if (!group) {
-      group = this.gpu.device.createBindGroup({
+      group = this.scope.gpu.device.createBindGroup({
         layout: this.#layout,
         entries: [
           { binding: 0, resource: { buffer: source } },

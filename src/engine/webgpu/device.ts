@@ -16,8 +16,6 @@ const LIMITS = [
 /** Features that ONNX Runtime uses where they exist. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
-/** Usage of every buffer that a kernel or a graph reads or writes. */
-export const STORAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, as numbers: `GPUBufferUsage` is missing where WebGPU is
 
 /**
  * A GPU device, the buffers and textures made on it, and what became of it.
@@ -69,37 +67,23 @@ export class GpuDevice {
     }
   }
 
+  /** Why nothing runs here any more, once that is so. */
+  get fault(): UpscaleError | undefined {
+    return this.#fault;
+  }
+
   get queue(): GPUQueue {
     return this.device.queue;
   }
 
-  /** Buffers and textures made here and not freed yet. */
+  /** Buffers and textures made in scopes of this device and not freed yet. */
   get liveResources(): number {
     return this.#live.size;
   }
 
-  /** A buffer of at least `bytes`, rounded up to 16. Usage {@link STORAGE} unless told. */
-  buffer(label: string, bytes: number, usage: number = STORAGE): GPUBuffer {
-    const buffer = this.device.createBuffer({ label, size: Math.ceil(bytes / 16) * 16, usage });
-    this.#live.add(buffer);
-    return buffer;
-  }
-
-  /** A uniform buffer of 32-bit numbers that never change. */
-  constants(label: string, data: Uint32Array<ArrayBuffer>): GPUBuffer {
-    const buffer = this.buffer(label, data.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-    this.queue.writeBuffer(buffer, 0, data);
-    return buffer;
-  }
-
-  texture(descriptor: GPUTextureDescriptor): GPUTexture {
-    const texture = this.device.createTexture(descriptor);
-    this.#live.add(texture);
-    return texture;
-  }
-
-  free(resource: GPUBuffer | GPUTexture): void {
-    if (this.#live.delete(resource)) resource.destroy();
+  /** A set of buffers and textures that are freed together. */
+  scope(): GpuScope {
+    return new GpuScope(this, this.#live);
   }
 
   /** The compute pipeline of a WGSL module with the entry point `main`; one per source text. */
@@ -167,6 +151,56 @@ export class GpuDevice {
     for (const resource of this.#live) resource.destroy();
     this.#live.clear();
     this.device.destroy();
+  }
+}
+
+/** Buffers and textures that live and die together. */
+export class GpuScope {
+  readonly #own = new Set<GPUBuffer | GPUTexture>();
+  readonly #live: Set<GPUBuffer | GPUTexture>;
+
+  /** Use {@link GpuDevice.scope}. */
+  constructor(
+    readonly gpu: GpuDevice,
+    live: Set<GPUBuffer | GPUTexture>,
+  ) {
+    this.#live = live;
+  }
+
+  /** A buffer of at least `bytes`, rounded up to 16; one that kernels and graphs read and write, unless told. */
+  buffer(
+    label: string,
+    bytes: number,
+    usage: number = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  ): GPUBuffer {
+    return this.#keep(this.gpu.device.createBuffer({ label, size: Math.ceil(bytes / 16) * 16, usage }));
+  }
+
+  /** A uniform buffer of 32-bit numbers that never change. */
+  constants(label: string, data: Uint32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = this.buffer(label, data.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    this.gpu.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  }
+
+  texture(descriptor: GPUTextureDescriptor): GPUTexture {
+    return this.#keep(this.gpu.device.createTexture(descriptor));
+  }
+
+  free(resource: GPUBuffer | GPUTexture): void {
+    if (!this.#own.delete(resource)) return;
+    this.#live.delete(resource);
+    resource.destroy();
+  }
+
+  dispose(): void {
+    for (const resource of this.#own) this.free(resource);
+  }
+
+  #keep<T extends GPUBuffer | GPUTexture>(resource: T): T {
+    this.#own.add(resource);
+    this.#live.add(resource);
+    return resource;
   }
 }
 

@@ -3,13 +3,7 @@ import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import type { LoadedModel } from '../engine.js';
 import type { OrtRuntime } from '../ort/runtime.js';
-import type { GpuDevice } from './device.js';
-
-/** A tensor at a fixed place in GPU memory. */
-interface Port {
-  readonly buffer: GPUBuffer;
-  readonly tensor: Tensor;
-}
+import type { GpuDevice, GpuScope } from './device.js';
 
 /** Names and shapes `[1, channels, height, width]` of a graph's inputs or outputs. */
 export type PortShapes = Readonly<Record<string, { readonly channels: number } & Size>>;
@@ -17,16 +11,19 @@ export type PortShapes = Readonly<Record<string, { readonly channels: number } &
 /**
  * One ONNX graph at one tile size, with inputs and outputs that never move: what graph capture needs. Without it ONNX
  * Runtime walks the graph for every run; with it a run replays recorded commands.
+ *
+ * With capture the outputs are buffers that ONNX Runtime makes. Buffers of ours as outputs would be read after it has
+ * let go of them (onnxruntime-web 1.30: the second run fails in `webgpuRegisterBuffer`, or not, as memory falls).
  */
 export class TileGraph {
   private constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     readonly runtime: OrtRuntime,
     readonly session: InferenceSession,
     /** Whether runs replay recorded commands. */
     readonly captured: boolean,
-    readonly inputs: ReadonlyMap<string, Port>,
-    readonly outputs: ReadonlyMap<string, Port>,
+    readonly inputs: Readonly<Record<string, Tensor>>,
+    readonly outputs: Readonly<Record<string, Tensor>>,
   ) {}
 
   /**
@@ -65,18 +62,26 @@ export class TileGraph {
     } catch (cause) {
       throw new UpscaleError('backend-unavailable', `ONNX Runtime made no WebGPU session: ${reasonOf(cause)}`, { cause });
     }
-    const ports = (shapes: PortShapes): Map<string, Port> =>
-      new Map(
+    const scope = gpu.scope();
+    const tensors = (shapes: PortShapes): Record<string, Tensor> =>
+      Object.fromEntries(
         Object.entries(shapes).map(([name, { channels, width, height }]) => {
-          const buffer = gpu.buffer(`${options.file} ${name}`, channels * width * height * 4);
+          const buffer = scope.buffer(`${options.file} ${name}`, channels * width * height * 4);
           const dims = [1, channels, height, width];
-          return [name, { buffer, tensor: runtime.ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims }) }];
+          return [name, runtime.ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims })];
         }),
       );
     try {
-      const [inputs, outputs] = await gpu.checked(() => [ports(options.inputs), ports(options.outputs)] as const);
-      return new TileGraph(gpu, runtime, session, captured, inputs, outputs);
+      const ports = await gpu.checked(() => ({
+        inputs: tensors(options.inputs),
+        outputs: captured ? undefined : tensors(options.outputs),
+      }));
+      // The first run compiles, records, and says where the outputs are.
+      const { inputs, outputs } = ports;
+      const results = await runtime.exclusive(() => (outputs ? session.run(inputs, outputs) : session.run(inputs)));
+      return new TileGraph(scope, runtime, session, captured, inputs, outputs ?? results);
     } catch (thrown) {
+      scope.dispose();
       await runtime.exclusive(() => session.release());
       throw thrown;
     }
@@ -84,32 +89,38 @@ export class TileGraph {
 
   /** Where an input is read from. */
   input(name: string): GPUBuffer {
-    return portOf(this.inputs, name).buffer;
+    return bufferOf(this.inputs, name);
   }
 
-  /** Where an output is found after a run. */
+  /** Where an output is found after a run. May be larger than the tensor. */
   output(name: string): GPUBuffer {
-    return portOf(this.outputs, name).buffer;
+    return bufferOf(this.outputs, name);
   }
 
   /** Queues the graph's work behind what the queue already holds. To be called in `runtime.exclusive`. */
   async run(): Promise<void> {
-    const tensors = (ports: ReadonlyMap<string, Port>): Record<string, Tensor> =>
-      Object.fromEntries([...ports].map(([name, { tensor }]) => [name, tensor]));
-    await this.session.run(tensors(this.inputs), tensors(this.outputs));
+    if (!this.captured) {
+      await this.session.run(this.inputs, this.outputs);
+      return;
+    }
+    // The results are new handles of the same buffers.
+    for (const tensor of Object.values(await this.session.run(this.inputs))) tensor.dispose();
   }
 
   async release(): Promise<void> {
     try {
-      await this.runtime.exclusive(() => this.session.release());
+      await this.runtime.exclusive(async () => {
+        if (this.captured) for (const tensor of Object.values(this.outputs)) tensor.dispose();
+        await this.session.release();
+      });
     } finally {
-      for (const { buffer } of [...this.inputs.values(), ...this.outputs.values()]) this.gpu.free(buffer);
+      this.scope.dispose();
     }
   }
 }
 
-function portOf(ports: ReadonlyMap<string, Port>, name: string): Port {
-  const port = ports.get(name);
-  if (!port) throw new UpscaleError('model-invalid', `The graph has no input or output ${name}.`);
-  return port;
+function bufferOf(tensors: Readonly<Record<string, Tensor>>, name: string): GPUBuffer {
+  const tensor = tensors[name];
+  if (!tensor) throw new UpscaleError('model-invalid', `The graph has no input or output ${name}.`);
+  return tensor.gpuBuffer as GPUBuffer;
 }

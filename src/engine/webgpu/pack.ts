@@ -1,7 +1,7 @@
 import { RGB_BYTES, yuvToRgb } from '../../frame/colour.js';
 import { UpscaleError } from '../../frame/errors.js';
 import { type PlanarFrame, type Size, sizeText } from '../../frame/frame.js';
-import type { GpuDevice } from './device.js';
+import type { GpuDevice, GpuScope } from './device.js';
 
 /**
  * Pack, the usual way: 8-bit planes to planar fp32 R'G'B' `[3, padded height, padded width]` in 0..1, with the same
@@ -70,17 +70,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 /** Writes source frames of one size into packed planes. */
 export class Packer {
+  readonly gpu: GpuDevice;
   readonly #params: GPUBuffer;
   #bytes: GPUBuffer | undefined;
   /** Bind groups of the bytes kernel by packed plane. */
   #groups = new Map<GPUBuffer, GPUBindGroup>();
 
   constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     readonly size: Size,
     readonly padded: Size,
   ) {
-    this.#params = gpu.buffer('pack parameters', 96, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    this.gpu = scope.gpu;
+    this.#params = scope.buffer('pack parameters', 96, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   }
 
   /** From main memory. `packed` is `[3, padded height, padded width]`. */
@@ -111,12 +113,6 @@ export class Packer {
     this.#run(pipeline, group);
   }
 
-  dispose(): void {
-    this.gpu.free(this.#params);
-    if (this.#bytes) this.gpu.free(this.#bytes);
-    this.#groups.clear();
-  }
-
   #run(pipeline: GPUComputePipeline, group: GPUBindGroup): void {
     this.gpu.submit((encoder) => {
       const pass = encoder.beginComputePass();
@@ -129,8 +125,8 @@ export class Packer {
 
   #upload(data: Uint8Array, bytes: number): void {
     if (!this.#bytes || this.#bytes.size < bytes) {
-      if (this.#bytes) this.gpu.free(this.#bytes);
-      this.#bytes = this.gpu.buffer('frame bytes', bytes);
+      if (this.#bytes) this.scope.free(this.#bytes);
+      this.#bytes = this.scope.buffer('frame bytes', bytes);
       this.#groups.clear();
     }
     // Writes are in whole words, and a frame of odd size may end within one.

@@ -1,5 +1,5 @@
 import type { FrameTimes, Size } from '../../frame/frame.js';
-import type { GpuDevice } from './device.js';
+import type { GpuScope } from './device.js';
 import type { ReadBack } from './read-back.js';
 
 /** How output frames are made: from a WebGPU canvas, on the GPU, or through main memory. */
@@ -13,12 +13,12 @@ export class Presenter {
   readonly #context: GPUCanvasContext | undefined;
 
   constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     readonly readBack: ReadBack,
     readonly size: Size,
     presentation: Presentation,
   ) {
-    this.picture = gpu.texture({
+    this.picture = scope.texture({
       label: 'output picture',
       size: [size.width, size.height],
       format: 'rgba8unorm',
@@ -28,7 +28,7 @@ export class Presenter {
       this.#canvas = new OffscreenCanvas(size.width, size.height);
       this.#context = this.#canvas.getContext('webgpu') ?? undefined;
       this.#context?.configure({
-        device: gpu.device,
+        device: scope.gpu.device,
         format: 'rgba8unorm',
         usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
         alphaMode: 'opaque',
@@ -42,7 +42,7 @@ export class Presenter {
     const { width, height } = this.size;
     if (this.#canvas && this.#context) {
       const texture = this.#context.getCurrentTexture();
-      this.gpu.submit((encoder) => encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]));
+      this.scope.gpu.submit((encoder) => encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]));
       return new VideoFrame(this.#canvas, { ...times, alpha: 'discard' });
     }
     // Texture rows are copied at multiples of 256 bytes; the frame is told so.
@@ -63,8 +63,8 @@ export class Presenter {
     );
   }
 
+  /** Lets go of the canvas. Everything else is the scope's. */
   dispose(): void {
     this.#context?.unconfigure();
-    this.gpu.free(this.picture);
   }
 }

@@ -1,10 +1,10 @@
-import type { GpuDevice } from './device.js';
+import type { GpuScope } from './device.js';
 
 /** Reads GPU memory: submits now, answers when it is mapped, and keeps the staging buffers for the next time. */
 export class ReadBack {
   readonly #idle = new Map<number, GPUBuffer[]>();
 
-  constructor(readonly gpu: GpuDevice) {}
+  constructor(readonly scope: GpuScope) {}
 
   /**
    * @param record adds commands that end in a copy of `bytes` bytes into the staging buffer
@@ -18,9 +18,9 @@ export class ReadBack {
     const size = Math.ceil(bytes / 16) * 16;
     const staging =
       this.#idle.get(size)?.pop() ??
-      this.gpu.buffer('read back', size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+      this.scope.buffer('read back', size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
-      this.gpu.submit((encoder) => record(encoder, staging));
+      this.scope.gpu.submit((encoder) => record(encoder, staging));
       await staging.mapAsync(GPUMapMode.READ);
       const result = use(staging.getMappedRange());
       staging.unmap();
@@ -29,14 +29,8 @@ export class ReadBack {
       else this.#idle.set(size, [staging]);
       return result;
     } catch (thrown) {
-      this.gpu.free(staging);
+      this.scope.free(staging);
       throw thrown;
     }
-  }
-
-  /** Frees the staging buffers. Call when no read is under way. */
-  dispose(): void {
-    for (const buffers of this.#idle.values()) for (const buffer of buffers) this.gpu.free(buffer);
-    this.#idle.clear();
   }
 }

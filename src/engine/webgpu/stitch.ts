@@ -1,6 +1,6 @@
 import type { Size } from '../../frame/frame.js';
 import type { Tile } from '../engine.js';
-import type { GpuDevice } from './device.js';
+import type { GpuScope } from './device.js';
 
 /**
  * Stitch: a tile's network output `[3, outer height x scale, outer width x scale]`, around 0..1, to 8-bit pixels of the
@@ -24,13 +24,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 /** Writes tiles of one plan from one network output into one picture. */
 export class Stitcher {
-  readonly #params: readonly GPUBuffer[];
   readonly #groups: readonly GPUBindGroup[];
   readonly #sizes: readonly Size[];
 
   /** @param out the network's output buffer, for tiles that all have the same outer size */
   constructor(
-    readonly gpu: GpuDevice,
+    readonly scope: GpuScope,
     tiles: readonly Tile[],
     scale: number,
     out: GPUBuffer,
@@ -42,18 +41,18 @@ export class Stitcher {
       width: Math.max(0, Math.min(core.width * scale, picture.width - core.x * scale)),
       height: Math.max(0, Math.min(core.height * scale, picture.height - core.y * scale)),
     }));
-    this.#params = tiles.map(({ outer, core, index }) => {
+    const params = tiles.map(({ outer, core, index }) => {
       const { width, height } = this.#sizes[index] as Size;
       const lengths = [outer.width, outer.height, core.x - outer.x, core.y - outer.y, core.x, core.y];
-      return gpu.constants('stitch', new Uint32Array([width, height, ...lengths.map((length) => length * scale)]));
+      return scope.constants('stitch', new Uint32Array([width, height, ...lengths.map((length) => length * scale)]));
     });
-    this.#groups = this.#params.map((params) =>
-      gpu.device.createBindGroup({
+    this.#groups = params.map((buffer) =>
+      scope.gpu.device.createBindGroup({
         layout: pipeline.getBindGroupLayout(0),
         entries: [
           { binding: 0, resource: { buffer: out } },
           { binding: 1, resource: view },
-          { binding: 2, resource: { buffer: params } },
+          { binding: 2, resource: { buffer } },
         ],
       }),
     );
@@ -69,11 +68,7 @@ export class Stitcher {
     pass.end();
   }
 
-  dispose(): void {
-    for (const params of this.#params) this.gpu.free(params);
-  }
-
   #pipeline(): GPUComputePipeline {
-    return this.gpu.pipeline('stitch', WGSL);
+    return this.scope.gpu.pipeline('stitch', WGSL);
   }
 }

@@ -6,7 +6,7 @@ import { type EngineStream, type LoadedModel, noTimes, type StageTimes, type Str
 import { strided } from '../planes.js';
 import { Comparer } from './compare.js';
 import { type RectCopy, RectCopier } from './copy-rect.js';
-import type { GpuDevice } from './device.js';
+import type { GpuDevice, GpuScope } from './device.js';
 import type { TileGraph } from './graph.js';
 import { Packer } from './pack.js';
 import { type Presentation, Presenter } from './present.js';
@@ -22,6 +22,8 @@ export interface StreamParts {
   readonly fuse: TileGraph;
   readonly imports: Imports;
   readonly presentation: Presentation;
+  /** Called when the stream no longer uses the graphs. */
+  readonly release: () => Promise<void>;
   /** Cut tiles out with the kernels even where a tile is the whole picture. */
   readonly alwaysCut?: boolean;
 }
@@ -35,8 +37,9 @@ interface Cut {
   readonly index: number;
 }
 
-/** Ring and output picture of one stream in GPU memory. Everything it needs is made in the constructor. */
+/** Ring and output picture of one stream in GPU memory, all of it made when the stream is opened. */
 export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
+  readonly gpu: GpuDevice;
   readonly times: StageTimes = noTimes();
   /** Whole-picture planes by slot and plane name: fp32 `[channels, height / stride, width / stride]`. */
   readonly #slots: readonly ReadonlyMap<string, GPUBuffer>[];
@@ -55,11 +58,11 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   #framesDone: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
-  /** Call in {@link GpuDevice.checked}. */
-  constructor(
-    readonly gpu: GpuDevice,
+  private constructor(
+    readonly scope: GpuScope,
     readonly parts: StreamParts,
   ) {
+    this.gpu = scope.gpu;
     const { shape, encode, fuse } = parts;
     const { manifest } = parts.model;
     const { picture } = shape.encode;
@@ -67,16 +70,16 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     this.#slots = Array.from({ length: shape.slots }, (_, slot) => {
       const planes = Object.entries(manifest.planes).map(([name, spec]): [string, GPUBuffer] => {
         const { width, height } = planeSize(picture, spec);
-        return [name, gpu.buffer(`slot ${slot} ${name}`, spec.channels * width * height * 4)];
+        return [name, scope.buffer(`slot ${slot} ${name}`, spec.channels * width * height * 4)];
       });
       return new Map(planes);
     });
-    this.#readBack = new ReadBack(gpu);
-    this.#packer = new Packer(gpu, shape.size, picture);
-    this.#comparer = new Comparer(gpu, this.#readBack, picture, manifest.align);
-    this.#presenter = new Presenter(gpu, this.#readBack, output, parts.presentation);
+    this.#readBack = new ReadBack(scope);
+    this.#packer = new Packer(scope, shape.size, picture);
+    this.#comparer = new Comparer(scope, this.#readBack, picture, manifest.align);
+    this.#presenter = new Presenter(scope, this.#readBack, output, parts.presentation);
     const { scale } = manifest;
-    this.#stitcher = new Stitcher(gpu, shape.fuse.tiles, scale, fuse.output(manifest.fuse.output), this.#presenter.picture);
+    this.#stitcher = new Stitcher(scope, shape.fuse.tiles, scale, fuse.output(manifest.fuse.output), this.#presenter.picture);
     const copies: RectCopy[] = [];
     const cut = (plane: string, position: number, port: GPUBuffer, copy: (spec: PlaneSpec) => RectCopy): Cut => {
       const index = copies.push(copy(this.#spec(plane))) - 1;
@@ -97,7 +100,18 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
         cut(plane, slot, fuse.input(name), (spec) => gather(tile, spec, picture)),
       ),
     );
-    this.#copier = new RectCopier(gpu, copies);
+    this.#copier = new RectCopier(scope, copies);
+  }
+
+  /** @throws UpscaleError `backend-unavailable` where the GPU's memory is not enough */
+  static async create(gpu: GpuDevice, parts: StreamParts): Promise<WebGpuStream> {
+    const scope = gpu.scope();
+    try {
+      return await gpu.checked(() => new WebGpuStream(scope, parts));
+    } catch (thrown) {
+      scope.dispose();
+      throw thrown;
+    }
   }
 
   pack(frame: VideoFrame, slot: number): Promise<void> {
@@ -117,6 +131,13 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   /** Packs numbers as they are: planar R'G'B' `[3, height, width]` of the padded size, 0..1. */
   load(slot: number, rgb: Float32Array): void {
     this.gpu.queue.writeBuffer(this.#plane(slot, 'frame'), 0, rgb as Float32Array<ArrayBuffer>);
+  }
+
+  /** A packed picture as numbers, `[3, height, width]` of the padded size. For checks. */
+  packed(slot: number): Promise<Float32Array> {
+    const plane = this.#plane(slot, 'frame');
+    const { width, height } = this.parts.shape.encode.picture;
+    return this.#call(() => this.#numbers(plane, 3 * width * height));
   }
 
   compare(slot: number, previous: number): Promise<Uint8Array> {
@@ -152,13 +173,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     const { width, height } = this.parts.shape.fuse.tileSize;
     const length = 3 * width * height * this.parts.model.manifest.scale ** 2;
     return this.#call(() =>
-      this.#fuse(window, 0, () =>
-        this.#readBack.read(
-          length * 4,
-          (encoder, staging) => encoder.copyBufferToBuffer(out, 0, staging, 0, length * 4),
-          (mapped) => new Float32Array(mapped).slice(0, length),
-        ),
-      ),
+      this.#fuse(window, 0, () => this.#numbers(out, length)),
     );
   }
 
@@ -177,10 +192,11 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   /** {@link dispose}, and answers when it is done. */
   disposed(): Promise<void> {
-    this.#disposed ??= Promise.allSettled([...this.#running]).then(() => {
-      for (const planes of this.#slots) for (const plane of planes.values()) this.gpu.free(plane);
-      for (const part of [this.#packer, this.#comparer, this.#presenter, this.#stitcher, this.#copier]) part.dispose();
-      this.#readBack.dispose();
+    // On a lost device calls may never end.
+    this.#disposed ??= Promise.allSettled(this.gpu.fault ? [] : this.#running).then(() => {
+      this.#presenter.dispose();
+      this.scope.dispose();
+      return this.parts.release();
     });
     return this.#disposed;
   }
@@ -194,6 +210,14 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     });
   }
 
+  #numbers(buffer: GPUBuffer, length: number): Promise<Float32Array> {
+    return this.#readBack.read(
+      length * 4,
+      (encoder, staging) => encoder.copyBufferToBuffer(buffer, 0, staging, 0, length * 4),
+      (mapped) => new Float32Array(mapped).slice(0, length),
+    );
+  }
+
   /** Copies a tile between the ring's slots and a graph's ports: with kernels, or plainly when it is the whole picture. */
   #copy(cuts: readonly Cut[] = [], window: readonly number[], way: 'in' | 'out', tiles: number): void {
     this.gpu.submit((encoder) => {
@@ -202,7 +226,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
         const slot = this.#plane(window[position] as number, plane);
         const [from, to] = way === 'in' ? [slot, port] : [port, slot];
         if (pass) this.#copier.record(pass, index, from, to);
-        else encoder.copyBufferToBuffer(from, 0, to, 0, from.size);
+        else encoder.copyBufferToBuffer(from, 0, to, 0, Math.min(from.size, to.size));
       }
       pass?.end();
     });

@@ -1,0 +1,18 @@
+import resolve from '@rollup/plugin-node-resolve';
+import esbuild from 'rollup-plugin-esbuild';
+
+/** Each entry is one file, so that pages can host the workers anywhere. RxJS and ONNX Runtime stay the consumer's. */
+const entry = (input, file) => ({
+  input,
+  output: { file: `dist/${file}`, format: 'es', sourcemap: true },
+  external: ['rxjs', 'onnxruntime-web', /^node:/],
+  plugins: [resolve(), esbuild({ target: 'es2022', minify: file.endsWith('.worker.js') })],
+});
+
+export default [
+  entry('src/index.ts', 'index.js'),
+  entry('src/node.ts', 'node.js'),
+  entry('src/worker.ts', 'worker.js'),
+  entry('worklets/io.worker.ts', 'io.worker.js'),
+  entry('worklets/engine.worker.ts', 'engine.worker.js'),
+];

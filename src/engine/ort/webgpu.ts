@@ -1,0 +1,140 @@
+import { UpscaleError } from '../../frame/errors.js';
+import type { Size } from '../../frame/frame.js';
+import type { GraphCost } from '../../model/manifest.js';
+import type { Engine, LoadedModel, StreamShape, TilePlan } from '../engine.js';
+import { GpuDevice } from '../webgpu/device.js';
+import { GraphCache } from '../webgpu/graph-cache.js';
+import type { Presentation } from '../webgpu/present.js';
+import { type Imports, probeCanvas, probeImports } from '../webgpu/probe.js';
+import { WebGpuStream } from '../webgpu/stream.js';
+import type { OrtRuntime } from './runtime.js';
+
+/** Memory that one tile's intermediate tensors may take. */
+const TILE_BYTES = 512 * 2 ** 20;
+
+export interface WebGpuOptions {
+  /** A build of ONNX Runtime with its WebGPU backend. */
+  readonly runtime: OrtRuntime;
+  /** Called once when the GPU can no longer be used. Every call rejects from then on. */
+  readonly onLost?: (reason: string) => void;
+  /** Default: the browser's high-performance adapter. */
+  readonly adapter?: GPUAdapter | undefined;
+  /** Replay recorded commands where ONNX Runtime can. Default `true`. */
+  readonly graphCapture?: boolean;
+  /** Import and present frames on the GPU where probing finds that right. Default `true`; `false`: through main memory. */
+  readonly textures?: boolean;
+}
+
+/**
+ * An engine that runs networks by ONNX Runtime on WebGPU, with ring, packing and stitching on the same device.
+ * @throws UpscaleError `backend-unavailable` where there is no adapter or device
+ */
+export async function createWebGpuEngine(options: WebGpuOptions): Promise<WebGpuEngine> {
+  const gpu = await GpuDevice.request(options.adapter, options.onLost ?? (() => undefined));
+  try {
+    const textures = options.textures ?? true;
+    const imports: Imports = textures ? await probeImports(gpu) : new Set();
+    const presentation: Presentation = textures && (await probeCanvas(gpu)) ? 'canvas' : 'memory';
+    return new WebGpuEngine(gpu, options.runtime, imports, presentation, options.graphCapture ?? true);
+  } catch (thrown) {
+    gpu.destroy();
+    throw thrown;
+  }
+}
+
+/** See {@link createWebGpuEngine}. */
+export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
+  readonly backend = 'webgpu';
+  readonly description: string;
+  readonly #graphs: GraphCache;
+  readonly #streams = new Set<Promise<WebGpuStream>>();
+  #disposed: Promise<void> | undefined;
+
+  constructor(
+    readonly gpu: GpuDevice,
+    readonly runtime: OrtRuntime,
+    readonly imports: Imports,
+    readonly presentation: Presentation,
+    graphCapture: boolean,
+  ) {
+    this.#graphs = new GraphCache(gpu, runtime, graphCapture);
+    this.description = `WebGPU, ${gpu.adapterName}`;
+  }
+
+  /** Buffers and textures of this engine that are alive. 0 once {@link disposed} has answered. */
+  get liveResources(): number {
+    return this.gpu.liveResources;
+  }
+
+  maxTilePixels(cost: GraphCost): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.gpu.device.limits;
+    const largest = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    return Math.min(largest / cost.largestBytesPerPixel, TILE_BYTES / cost.peakBytesPerPixel);
+  }
+
+  open(model: LoadedModel, shape: StreamShape): Promise<WebGpuStream> {
+    return this.#open(model, shape, false);
+  }
+
+  async runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array> {
+    const plan: TilePlan = {
+      picture: size,
+      tileSize: size,
+      tiles: [{ index: 0, outer: { x: 0, y: 0, ...size }, core: { x: 0, y: 0, ...size } }],
+    };
+    const { window } = model.manifest;
+    const stream = await this.#open(model, { size, encode: plan, fuse: plan, slots: window }, true);
+    try {
+      const length = frames.length / window;
+      const slots = Array.from({ length: window }, (_, slot) => slot);
+      for (const slot of slots) {
+        stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
+        await stream.encode(slot);
+      }
+      // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
+      await stream.answer(slots.toReversed());
+      return await stream.answer(slots);
+    } finally {
+      await stream.disposed();
+    }
+  }
+
+  dispose(): void {
+    void this.disposed();
+  }
+
+  /** {@link dispose}, and answers when everything has been freed. */
+  disposed(): Promise<void> {
+    this.#disposed ??= (async () => {
+      const ended = [...this.#streams].map(async (opening) => (await opening).disposed());
+      // On a lost device calls may never end.
+      await Promise.allSettled(this.gpu.fault ? [] : ended);
+      this.gpu.destroy();
+    })();
+    return this.#disposed;
+  }
+
+  #open(model: LoadedModel, shape: StreamShape, alwaysCut: boolean): Promise<WebGpuStream> {
+    if (this.#disposed) return Promise.reject(new UpscaleError('engine-failed', 'The engine has been disposed.'));
+    const leases = [
+      this.#graphs.lease(model, 'encode', shape.encode.tileSize),
+      this.#graphs.lease(model, 'fuse', shape.fuse.tileSize),
+    ] as const;
+    const release = async (): Promise<void> => {
+      this.#streams.delete(opening);
+      await Promise.allSettled(leases.map((lease) => lease.release()));
+    };
+    const opening = this.gpu
+      .guard(async () => {
+        const [encode, fuse] = await Promise.all([leases[0].graph, leases[1].graph]);
+        const { imports, presentation } = this;
+        return WebGpuStream.create(this.gpu, { model, shape, encode, fuse, imports, presentation, alwaysCut, release });
+      })
+      .catch(async (thrown: unknown) => {
+        await release();
+        throw thrown;
+      });
+    this.#streams.add(opening);
+    return opening;
+  }
+}

@@ -1,0 +1,116 @@
+import { packRgb } from '../../frame/colour.js';
+import type { Size } from '../../frame/frame.js';
+import { PlaneReader } from '../../frame/video-frame.js';
+import type { GpuDevice } from './device.js';
+import { Packer } from './pack.js';
+import { Presenter } from './present.js';
+import { ReadBack } from './read-back.js';
+
+/** Kinds of frames, as {@link kindOf} names them, whose import as a texture gives the right pixels here. */
+export type Imports = ReadonlySet<string>;
+
+const SIZE: Size = { width: 18, height: 10 };
+const PADDED: Size = { width: 24, height: 16 };
+/** What a right import may be off by: rounding to 8 bits on the way, and then some. In 0..1. */
+const TOLERANCE = 1.5 / 255;
+
+const RGB: VideoColorSpaceInit = { primaries: 'bt709', transfer: 'iec61966-2-1', matrix: 'rgb', fullRange: true };
+const BT709: VideoColorSpaceInit = { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false };
+const BT601: VideoColorSpaceInit = { primaries: 'smpte170m', transfer: 'smpte170m', matrix: 'smpte170m', fullRange: false };
+
+const PROBED: readonly (readonly [VideoPixelFormat, VideoColorSpaceInit])[] = [
+  ['RGBX', RGB],
+  ['RGBA', RGB],
+  ['BGRX', RGB],
+  ['BGRA', RGB],
+  ['I420', BT709],
+  ['I420', BT601],
+  ['NV12', BT709],
+];
+
+/**
+ * Finds out which kinds of frames can be imported. Browsers differ: some cannot import at all; Chromium smooths chroma
+ * and converts primaries, so that its pixels depend on where the frame was decoded. Such kinds go through main memory.
+ */
+export async function probeImports(gpu: GpuDevice): Promise<Imports> {
+  const right = new Set<string>();
+  const scope = gpu.scope();
+  const readBack = new ReadBack(scope);
+  const packer = new Packer(scope, SIZE, PADDED);
+  const length = 3 * PADDED.width * PADDED.height;
+  const packed = scope.buffer('probe', length * 4);
+  const expected = new Float32Array(length);
+  const reader = new PlaneReader();
+  for (const [format, colorSpace] of PROBED) {
+    let frame: VideoFrame | undefined;
+    try {
+      frame = patternFrame(format, colorSpace);
+      const source = frame;
+      await gpu.checked(() => packer.fromTexture(source, packed));
+      packRgb(await reader.read(frame), expected, PADDED.width, PADDED.height);
+      const found = await readBack.read(
+        length * 4,
+        (encoder, staging) => encoder.copyBufferToBuffer(packed, 0, staging, 0, length * 4),
+        (mapped) => new Float32Array(mapped).slice(0, length),
+      );
+      if (found.every((value, i) => Math.abs(value - (expected[i] as number)) <= TOLERANCE)) right.add(kindOf(frame));
+    } catch {
+      // A browser that cannot do this says so in many ways; all mean the way through main memory.
+    } finally {
+      frame?.close();
+    }
+  }
+  scope.dispose();
+  return right;
+}
+
+/** Whether frames made from a WebGPU canvas show what was drawn. */
+export async function probeCanvas(gpu: GpuDevice): Promise<boolean> {
+  const scope = gpu.scope();
+  const readBack = new ReadBack(scope);
+  let presenter: Presenter | undefined;
+  let frame: VideoFrame | undefined;
+  try {
+    const drawn = pattern(SIZE.width * SIZE.height * 4).map((value, i) => (i % 4 === 3 ? 255 : value));
+    const canvas = await gpu.checked(() => new Presenter(scope, readBack, SIZE, 'canvas'));
+    presenter = canvas;
+    gpu.queue.writeTexture({ texture: canvas.picture }, drawn, { bytesPerRow: SIZE.width * 4 }, [SIZE.width, SIZE.height]);
+    frame = await (await gpu.checked(() => canvas.frame({ timestampUs: 0 })));
+    const shown = new Uint8Array(drawn.length);
+    await frame.copyTo(shown, { format: 'RGBX' });
+    return drawn.every((value, i) => i % 4 === 3 || Math.abs(value - (shown[i] as number)) <= 1);
+  } catch {
+    return false;
+  } finally {
+    frame?.close();
+    presenter?.dispose();
+    scope.dispose();
+  }
+}
+
+/** Whether a frame is of a kind that imports rightly and fills the stream's picture pixel by pixel. */
+export function canImport(imports: Imports, frame: VideoFrame, { width, height }: Size): boolean {
+  const { visibleRect, displayWidth, displayHeight } = frame;
+  const turned = 'rotation' in frame && frame.rotation !== 0;
+  const plain = visibleRect?.width === width && visibleRect.height === height;
+  return plain && !turned && displayWidth === width && displayHeight === height && imports.has(kindOf(frame));
+}
+
+/** Pixel format and colour space in one word. */
+function kindOf({ format, colorSpace }: VideoFrame): string {
+  const { primaries, transfer, matrix, fullRange } = colorSpace;
+  return [format, primaries, transfer, matrix, fullRange].join(' ');
+}
+
+/** Bytes that look random and stay where 8-bit video of limited range is not clipped. */
+function pattern(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, i) => 64 + ((i * 7919 + (i >> 3) * 104729) % 128));
+}
+
+function patternFrame(format: VideoPixelFormat, colorSpace: VideoColorSpaceInit): VideoFrame {
+  const { width, height } = SIZE;
+  const rgb = colorSpace.matrix === 'rgb';
+  const data = pattern(rgb ? width * height * 4 : (width * height * 3) / 2);
+  if (rgb) for (let i = 3; i < data.length; i += 4) data[i] = 255;
+  return new VideoFrame(data, { format, codedWidth: width, codedHeight: height, timestamp: 0, colorSpace });
+}

@@ -1,0 +1,18 @@
+/**
+ * mana-upscale in the browser: a MediaStreamTrack goes in, a sharper, larger MediaStreamTrack comes out.
+ * @module
+ */
+export type { Backend, StageTimes } from './engine/engine.js';
+export { UpscaleError, type UpscaleErrorCode } from './frame/errors.js';
+export type { Size } from './frame/frame.js';
+export type { AssetUrls } from './media/assets.js';
+export { frames } from './media/frames.js';
+export { fromTrack } from './media/from-track.js';
+export { type ManaUpscaleOptions, manaUpscale } from './media/mana-upscale.js';
+export type { BrowserUpscaleOptions } from './media/options.js';
+export { shareFrames } from './media/share-frames.js';
+export type { DroppedFrames, Level, UpscaleEvent, UpscaleStats } from './media/stats.js';
+export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
+export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/upscale-track.js';
+export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';
+export type { UpscaleOptions } from './pipeline/options.js';

@@ -1,0 +1,95 @@
+import type { OrtFiles } from '../engine/ort/runtime.js';
+import type { ModelLocation } from '../model/loader.js';
+import { SHIPPED_MODELS, type ShippedModel } from '../model/registry.js';
+import type { WorkerAssets } from './protocol.js';
+
+/** Where the package's files are, for pages that host them elsewhere. All URLs; relative ones are the page's. */
+export interface AssetUrls {
+  /** `io.worker.js`. */
+  readonly ioWorker?: string | URL;
+  /** `engine.worker.js`. */
+  readonly engineWorker?: string | URL;
+  /** Folder of the ONNX Runtime files, named as in the package's `dist/ort/`. */
+  readonly ort?: string | URL;
+  /** Folder of the models, laid out as in the package's `dist/models/`. */
+  readonly models?: string | URL;
+}
+
+/*
+ * Each file is named by a literal `new URL(name, import.meta.url)`, the one form that every bundler understands and
+ * copies the file for. Nothing here touches the page: importing the package on a server is free of effects.
+ */
+
+function shippedOrt(): Record<'webgpu' | 'wasm', OrtFiles> {
+  return {
+    webgpu: {
+      api: new URL('./ort/ort.webgpu.min.mjs', import.meta.url).href,
+      mjs: new URL('./ort/ort-wasm-simd-threaded.asyncify.mjs', import.meta.url).href,
+      wasm: new URL('./ort/ort-wasm-simd-threaded.asyncify.wasm', import.meta.url).href,
+    },
+    wasm: {
+      api: new URL('./ort/ort.wasm.min.mjs', import.meta.url).href,
+      mjs: new URL('./ort/ort-wasm-simd-threaded.mjs', import.meta.url).href,
+      wasm: new URL('./ort/ort-wasm-simd-threaded.wasm', import.meta.url).href,
+    },
+  };
+}
+
+function shippedModels(): Record<ShippedModel, ModelLocation> {
+  return {
+    'mana-live-x2': {
+      manifest: new URL('./models/mana-live-x2/manifest.json', import.meta.url).href,
+      files: {
+        'encode.onnx': new URL('./models/mana-live-x2/encode.onnx', import.meta.url).href,
+        'fuse.onnx': new URL('./models/mana-live-x2/fuse.onnx', import.meta.url).href,
+        'golden.bin': new URL('./models/mana-live-x2/golden.bin', import.meta.url).href,
+      },
+    },
+    'mana-nano-x2': {
+      manifest: new URL('./models/mana-nano-x2/manifest.json', import.meta.url).href,
+      files: {
+        'encode.onnx': new URL('./models/mana-nano-x2/encode.onnx', import.meta.url).href,
+        'fuse.onnx': new URL('./models/mana-nano-x2/fuse.onnx', import.meta.url).href,
+        'golden.bin': new URL('./models/mana-nano-x2/golden.bin', import.meta.url).href,
+      },
+    },
+  };
+}
+
+/** The files the workers need: those beside the bundle, or where the page says. */
+export function workerAssets({ engineWorker, ort, models }: AssetUrls): WorkerAssets {
+  return {
+    engineWorker: engineWorker ? absolute(engineWorker) : new URL('./engine.worker.js', import.meta.url).href,
+    ort: ort ? ortIn(folder(ort)) : shippedOrt(),
+    models: models
+      ? Object.fromEntries(SHIPPED_MODELS.map((name) => [name, { manifest: `${folder(models)}${name}/manifest.json` }]))
+      : shippedModels(),
+  };
+}
+
+/** Starts the `io` worker. */
+export function startIoWorker({ ioWorker }: AssetUrls): Worker {
+  return ioWorker
+    ? new Worker(absolute(ioWorker), { type: 'module', name: 'mana-io' })
+    : new Worker(new URL('./io.worker.js', import.meta.url), { type: 'module', name: 'mana-io' });
+}
+
+function absolute(url: string | URL): string {
+  return new URL(url, location.href).href;
+}
+
+function folder(url: string | URL): string {
+  return absolute(url).replace(/\/*$/, '/');
+}
+
+function ortIn(base: string): Record<'webgpu' | 'wasm', OrtFiles> {
+  const build = (api: string, glue: string): OrtFiles => ({
+    api: `${base}${api}`,
+    mjs: `${base}${glue}.mjs`,
+    wasm: `${base}${glue}.wasm`,
+  });
+  return {
+    webgpu: build('ort.webgpu.min.mjs', 'ort-wasm-simd-threaded.asyncify'),
+    wasm: build('ort.wasm.min.mjs', 'ort-wasm-simd-threaded'),
+  };
+}

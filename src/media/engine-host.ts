@@ -1,0 +1,149 @@
+import type { Backend } from '../engine/engine.js';
+import { computedOverKept } from '../pipeline/tiles.js';
+import { realClock } from '../pipeline/clock.js';
+import { UpscaleSession } from '../pipeline/session.js';
+import { Upscaler } from '../pipeline/upscaler.js';
+import { reasonOf, UpscaleError } from '../frame/errors.js';
+import type { Size } from '../frame/frame.js';
+import { Backends, type Verified } from './backends.js';
+import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
+
+/** The part of a worker's global scope, or of a port, that hosts need. */
+export interface MessageScope {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+}
+
+/**
+ * Runs the `engine` worker: answers the messages of {@link ToEngine} for all streams of a page.
+ * It owns the GPU device and ONNX Runtime; it knows no tracks.
+ */
+export function hostEngine(scope: MessageScope): void {
+  const streams = new Map<number, EngineStreamHost>();
+  let backends: Backends | undefined;
+  const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
+
+  scope.addEventListener('message', ({ data }: MessageEvent<ToEngine>) => {
+    if (data.type === 'start') {
+      backends = new Backends(data.assets, (backend, reason) => {
+        for (const stream of streams.values()) stream.lose(backend, reason);
+      });
+    } else if (data.type === 'open' && backends) {
+      streams.set(data.id, new EngineStreamHost(data.id, data.settings, backends, post));
+    } else if (data.type === 'close') {
+      streams.get(data.id)?.close();
+      streams.delete(data.id);
+    } else if (data.type === 'prepare' || data.type === 'frame' || data.type === 'flush') {
+      const stream = streams.get(data.id);
+      if (stream) stream.call(data);
+      else if (data.type === 'frame') data.frame.close();
+    }
+  });
+}
+
+type Call = Extract<ToEngine, { call: number }>;
+
+class EngineStreamHost {
+  #chosen: Promise<Verified> | undefined;
+  #verified: Verified | undefined;
+  #closed = false;
+  #session: UpscaleSession<VideoFrame, VideoFrame>;
+
+  constructor(
+    readonly id: number,
+    readonly settings: StreamSettings,
+    readonly backends: Backends,
+    readonly post: (message: FromEngine, transfer?: Transferable[]) => void,
+  ) {
+    this.#session = this.#newSession();
+  }
+
+  call(message: Call): void {
+    this.#run(message).then(
+      () => this.post({ type: 'done', id: this.id, call: message.call, report: this.#report() }),
+      (thrown) => this.#failed(thrown, message.call),
+    );
+  }
+
+  /** A backend is gone: this stream fails if it ran there, and the next call chooses anew. */
+  lose(backend: Backend, reason: string): void {
+    if (this.#verified?.engine.backend !== backend) return;
+    this.#chosen = undefined;
+    this.#verified = undefined;
+    this.#session.dispose();
+    this.#session = this.#newSession();
+    this.#failed(new UpscaleError('backend-unavailable', reason), null);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#session.dispose();
+  }
+
+  #run(message: Call): Promise<void> {
+    if (message.type === 'prepare') return this.#session.prepare(message.size);
+    if (message.type === 'flush') return this.#session.flush();
+    const { frame, size } = message;
+    let open = true;
+    return this.#session.push({
+      frame,
+      size,
+      times: { timestampUs: frame.timestamp, ...(frame.duration === null ? {} : { durationUs: frame.duration }) },
+      arrivedMs: realClock.now(),
+      release: () => {
+        if (open) frame.close();
+        open = false;
+      },
+    });
+  }
+
+  #newSession(): UpscaleSession<VideoFrame, VideoFrame> {
+    return new UpscaleSession<VideoFrame, VideoFrame>({
+      clock: realClock,
+      budgetMs: this.settings.budgetMs,
+      failed: (thrown) => this.#failed(thrown, null),
+      open: (size) => this.#open(size),
+    });
+  }
+
+  async #open(size: Size): Promise<Upscaler<VideoFrame, VideoFrame>> {
+    this.#chosen ??= this.backends.choose(this.settings, (from, to, reason) =>
+      this.post({ type: 'fallback', id: this.id, from, to, reason }),
+    );
+    try {
+      this.#verified = await this.#chosen;
+    } catch (thrown) {
+      this.#chosen = undefined;
+      throw thrown;
+    }
+    const { lookahead, maxTilePixels } = this.settings;
+    return Upscaler.open(this.#verified.engine, this.#verified.model, {
+      size,
+      lookahead,
+      ...(maxTilePixels === null ? {} : { maxTilePixels }),
+      emit: (frame) => {
+        if (this.#closed) frame.close();
+        else this.post({ type: 'frame', id: this.id, frame }, [frame]);
+      },
+    });
+  }
+
+  #report(): EngineReport | null {
+    const upscaler = this.#session.upscaler;
+    if (!this.#verified || !upscaler) return null;
+    const { engine, model } = this.#verified;
+    return {
+      backend: engine.backend,
+      description: engine.description,
+      model: model.manifest.name,
+      computedOverKept: computedOverKept(upscaler.plan),
+      counts: this.#session.counts,
+      times: this.#session.times,
+    };
+  }
+
+  #failed(thrown: unknown, call: number | null): void {
+    const code = thrown instanceof UpscaleError ? thrown.code : 'engine-failed';
+    this.post({ type: 'failed', id: this.id, call, code, reason: reasonOf(thrown) });
+  }
+}

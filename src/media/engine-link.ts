@@ -1,0 +1,138 @@
+import { UpscaleError } from '../frame/errors.js';
+import type { Size } from '../frame/frame.js';
+import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
+
+/** What a stream of the `io` worker hears from the engine. */
+export interface EngineListener {
+  frame(frame: VideoFrame): void;
+  fallback(from: string, to: string, reason: string): void;
+  /** The network is gone for this stream, unasked: its device or its worker is. */
+  lost(error: UpscaleError): void;
+}
+
+/** A call that the engine has not answered for this long means that it hangs. Starting a network may take its time. */
+const HANG_MS = { prepare: 120_000, frame: 20_000, flush: 20_000 } as const;
+
+interface PendingCall {
+  readonly id: number;
+  resolve(report: EngineReport | undefined): void;
+  reject(error: UpscaleError): void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/**
+ * The `io` worker's end of the `engine` worker. When the engine crashes or hangs it is ended, all its streams are told,
+ * and the next call starts a new one.
+ */
+export class EngineLink {
+  readonly #streams = new Map<number, { settings: StreamSettings; listener: EngineListener }>();
+  readonly #calls = new Map<number, PendingCall>();
+  #worker: Worker | undefined;
+  #nextCall = 0;
+
+  constructor(
+    readonly assets: WorkerAssets,
+    readonly create: (url: string) => Worker = (url) => new Worker(url, { type: 'module', name: 'mana-engine' }),
+  ) {}
+
+  open(id: number, settings: StreamSettings, listener: EngineListener): void {
+    this.#streams.set(id, { settings, listener });
+    if (this.#worker) this.#post(this.#worker, { type: 'open', id, settings });
+  }
+
+  /** Makes the network ready for pictures of a size. */
+  prepare(id: number, size: Size): Promise<EngineReport | undefined> {
+    return this.#call(id, 'prepare', (call) => ({ type: 'prepare', id, call, size }));
+  }
+
+  /** Hands over a frame. Settles when the engine can take the next one. */
+  frame(id: number, frame: VideoFrame, size: Size): Promise<EngineReport | undefined> {
+    return this.#call(id, 'frame', (call) => ({ type: 'frame', id, call, size, frame }), [frame]);
+  }
+
+  /** Settles when every frame that was handed over has come out. */
+  flush(id: number): Promise<EngineReport | undefined> {
+    return this.#call(id, 'flush', (call) => ({ type: 'flush', id, call }));
+  }
+
+  close(id: number): void {
+    this.#streams.delete(id);
+    if (this.#worker) this.#post(this.#worker, { type: 'close', id });
+    for (const [call, pending] of this.#calls) {
+      if (pending.id === id) this.#settle(call)?.resolve(undefined);
+    }
+  }
+
+  /** Ends the worker and with it everything it holds. */
+  dispose(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    for (const call of [...this.#calls.keys()]) this.#settle(call)?.resolve(undefined);
+    this.#streams.clear();
+  }
+
+  #call(
+    id: number,
+    kind: keyof typeof HANG_MS,
+    message: (call: number) => ToEngine,
+    transfer: Transferable[] = [],
+  ): Promise<EngineReport | undefined> {
+    return new Promise((resolve, reject) => {
+      const call = this.#nextCall++;
+      const timer = setTimeout(
+        () => this.#fail(`it did not answer for ${HANG_MS[kind] / 1000} seconds`),
+        HANG_MS[kind],
+      );
+      this.#calls.set(call, { id, resolve, reject, timer });
+      this.#worker ??= this.#start();
+      this.#post(this.#worker, message(call), transfer);
+    });
+  }
+
+  #start(): Worker {
+    const worker = this.create(this.assets.engineWorker);
+    worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => this.#receive(data));
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      if (this.#worker === worker) this.#fail(event.message || `${this.assets.engineWorker} could not be loaded`);
+    });
+    this.#post(worker, { type: 'start', assets: this.assets });
+    for (const [id, { settings }] of this.#streams) this.#post(worker, { type: 'open', id, settings });
+    return worker;
+  }
+
+  #receive(message: FromEngine): void {
+    const listener = this.#streams.get(message.id)?.listener;
+    if (message.type === 'frame') {
+      if (listener) listener.frame(message.frame);
+      else message.frame.close();
+    } else if (message.type === 'fallback') {
+      listener?.fallback(message.from, message.to, message.reason);
+    } else if (message.type === 'done') {
+      this.#settle(message.call)?.resolve(message.report ?? undefined);
+    } else {
+      const error = new UpscaleError(message.code, message.reason);
+      if (message.call === null) listener?.lost(error);
+      else this.#settle(message.call)?.reject(error);
+    }
+  }
+
+  #fail(reason: string): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    const error = new UpscaleError('worker-failed', `The engine worker failed: ${reason}.`);
+    for (const call of [...this.#calls.keys()]) this.#settle(call)?.reject(error);
+    for (const { listener } of this.#streams.values()) listener.lost(error);
+  }
+
+  #settle(call: number): PendingCall | undefined {
+    const pending = this.#calls.get(call);
+    if (pending) clearTimeout(pending.timer);
+    this.#calls.delete(call);
+    return pending;
+  }
+
+  #post(worker: Worker, message: ToEngine, transfer: Transferable[] = []): void {
+    worker.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,173 @@
+import { EngineLink } from './engine-link.js';
+import type { MessageScope } from './engine-host.js';
+import { IoStream, type Sink } from './io-stream.js';
+import type { FromIo, StreamSink, StreamSource, ToIo } from './protocol.js';
+
+const STATS_EVERY_MS = 250;
+const LAST_WRITES_MS = 500;
+
+/** What Safari's workers have and the type library does not know. */
+interface TrackWorkerScope {
+  readonly MediaStreamTrackProcessor: new (init: {
+    track: MediaStreamTrack;
+  }) => { readonly readable: ReadableStream<VideoFrame> };
+  readonly VideoTrackGenerator: new () => {
+    readonly writable: WritableStream<VideoFrame>;
+    readonly track: MediaStreamTrack;
+  };
+}
+
+interface OpenStream {
+  readonly stream: IoStream;
+  readonly source: Source;
+}
+
+interface Source {
+  /** Stops reading. */
+  stop(): void;
+  enable(enabled: boolean): void;
+}
+
+/**
+ * Runs the `io` worker: answers the messages of {@link ToIo} for all streams of a page. It owns the tracks' streams, the
+ * fast scaler and the watch over the `engine` worker, and runs no network itself.
+ * @param createEngine starts an engine worker from the URL that the page gave, or from its own
+ */
+export function hostIo(scope: MessageScope, createEngine?: (url: string) => Worker): void {
+  const streams = new Map<number, OpenStream>();
+  let engine: EngineLink | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const post = (message: FromIo, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
+
+  const tellStats = (): void => {
+    for (const [id, { stream }] of streams) post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
+  };
+
+  const close = (id: number): void => {
+    const open = streams.get(id);
+    if (!open) return;
+    post({ type: 'stats', id, stats: open.stream.meter.snapshot(performance.now()) });
+    streams.delete(id);
+    open.source.stop();
+    if (streams.size === 0) {
+      clearInterval(timer);
+      timer = undefined;
+    }
+    const over = (): void => {
+      post({ type: 'event', id, event: { type: 'ended' } });
+      post({ type: 'ended', id });
+      if (streams.size === 0) engine?.dispose();
+    };
+    // The page may end this worker as soon as it hears of the end, so the last frames must have left.
+    open.stream.close().then(over, over);
+  };
+
+  const finish = (id: number): void => {
+    streams.get(id)?.stream.finish().then(
+      () => close(id),
+      () => close(id),
+    );
+  };
+
+  const open = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
+    if (!engine) return;
+    const output = openSink(sink, {
+      send: (frame) => post({ type: 'frame', id, frame }, [frame]),
+      track: (track) => post({ type: 'track', id, track }, [track as unknown as Transferable]),
+      stopped: () => close(id),
+    });
+    const stream = new IoStream(
+      id,
+      settings,
+      engine,
+      output,
+      (event) => {
+        // Whoever hears of a change can look at figures that know of it.
+        post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
+        post({ type: 'event', id, event });
+      },
+      performance.now(),
+    );
+    const reading = openSource(source, (frame) => stream.push(frame), () => finish(id));
+    streams.set(id, { stream, source: reading });
+    timer ??= setInterval(tellStats, STATS_EVERY_MS);
+  };
+
+  scope.addEventListener('message', ({ data }: MessageEvent<ToIo>) => {
+    if (data.type === 'start') engine = new EngineLink(data.assets, createEngine);
+    else if (data.type === 'open') open(data);
+    else if (data.type === 'end') finish(data.id);
+    else if (data.type === 'close') close(data.id);
+    else if (data.type === 'enable') streams.get(data.id)?.source.enable(data.enabled);
+    else {
+      const stream = streams.get(data.id)?.stream;
+      if (stream) stream.push(data.frame);
+      else data.frame.close();
+    }
+  });
+}
+
+/** Starts reading frames. */
+function openSource(source: StreamSource, frame: (frame: VideoFrame) => void, over: () => void): Source {
+  if (source.kind === 'messages') return { stop: () => undefined, enable: () => undefined };
+  const readable =
+    source.kind === 'readable'
+      ? source.readable
+      : new (self as unknown as TrackWorkerScope).MediaStreamTrackProcessor({ track: source.track }).readable;
+  const reader = readable.getReader();
+  const read = async (): Promise<void> => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      frame(value);
+    }
+  };
+  read().then(over, over);
+  return {
+    stop: () => {
+      reader.cancel().catch(() => undefined);
+      if (source.kind === 'track') source.track.stop();
+    },
+    enable: (enabled) => {
+      if (source.kind === 'track') source.track.enabled = enabled;
+    },
+  };
+}
+
+interface SinkEvents {
+  send(frame: VideoFrame): void;
+  track(track: MediaStreamTrack): void;
+  stopped(): void;
+}
+
+function openSink(sink: StreamSink, events: SinkEvents): Sink {
+  if (sink.kind === 'messages') return { write: events.send, close: async () => undefined };
+  let writable: WritableStream<VideoFrame>;
+  if (sink.kind === 'writable') {
+    writable = sink.writable;
+  } else {
+    const generator = new (self as unknown as TrackWorkerScope).VideoTrackGenerator();
+    writable = generator.writable;
+    events.track(generator.track);
+  }
+  const writer = writable.getWriter();
+  let open = true;
+  writer.closed.then(
+    () => undefined,
+    // The track was stopped by its user.
+    () => {
+      if (open) events.stopped();
+    },
+  );
+  return {
+    write: (frame) => {
+      writer.write(frame).catch(() => frame.close());
+    },
+    close: async () => {
+      open = false;
+      // A consumer that never reads would keep us waiting for ever.
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, LAST_WRITES_MS));
+      await Promise.race([writer.close(), patience]);
+    },
+  };
+}

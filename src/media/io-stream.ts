@@ -1,0 +1,198 @@
+import { reasonOf, type UpscaleError } from '../frame/errors.js';
+import { type Size, sameSize, sizeText } from '../frame/frame.js';
+import { Mailbox } from '../pipeline/mailbox.js';
+import type { EngineLink } from './engine-link.js';
+import { Meter } from './meter.js';
+import type { EngineReport, StreamSettings } from './protocol.js';
+import { FastScaler, visibleSize } from './scaler.js';
+import type { Level, UpscaleEvent } from './stats.js';
+
+/** Where a stream's output goes. */
+export interface Sink {
+  /** Takes a frame and owns it. */
+  write(frame: VideoFrame): void;
+  /** Settles when the frames that were written have left, or never will. */
+  close(): Promise<void>;
+}
+
+/** A failed network is tried again after this long, doubled each time. */
+const RETRY_MS = { first: 500, most: 30_000 } as const;
+
+/**
+ * One stream in the `io` worker: decides for each source frame what makes its picture, and sees to it that frames leave
+ * in order, at one size, whatever happens to the engine.
+ */
+export class IoStream {
+  readonly meter: Meter;
+  readonly #mailbox: Mailbox<VideoFrame>;
+  #size: Size | undefined;
+  #scaler: FastScaler | undefined;
+  #lastTimestamp = Number.NEGATIVE_INFINITY;
+  #level: Level = 'fast';
+  #levelReason = 'the network is starting';
+  /** The size the network is ready for, or being made ready for. */
+  #network: { size: Size; ready: boolean } | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #retryMs: number = RETRY_MS.first;
+  #closed = false;
+
+  constructor(
+    readonly id: number,
+    readonly settings: StreamSettings,
+    readonly engine: EngineLink,
+    readonly sink: Sink,
+    readonly tell: (event: UpscaleEvent) => void,
+    openedMs: number,
+  ) {
+    this.meter = new Meter(openedMs);
+    if (settings.size) this.#fix(settings.size);
+    this.#mailbox = new Mailbox<VideoFrame>(
+      (frame) => this.#handle(frame),
+      (frame) => {
+        frame.close();
+        if (!this.#closed) this.meter.dropped.busy++;
+      },
+      (thrown) => this.#lost(reasonOf(thrown)),
+    );
+    engine.open(id, settings, {
+      frame: (frame) => this.#emit(frame, 'network'),
+      fallback: (from, to, reason) => this.tell({ type: 'fallback', from, to, reason }),
+      lost: (error) => this.#lost(error.message),
+    });
+  }
+
+  /** Takes a source frame and owns it. */
+  push(frame: VideoFrame): void {
+    if (this.#closed) return frame.close();
+    this.meter.received(frame.timestamp, visibleSize(frame), performance.now());
+    this.#mailbox.offer(frame);
+  }
+
+  /** The source is over: settles when every frame that was taken has left. */
+  async finish(): Promise<void> {
+    await this.#mailbox.idle();
+    await this.#flush();
+  }
+
+  /** Releases everything. Frames on their way are closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#mailbox.close();
+    this.engine.close(this.id);
+    await this.sink.close();
+  }
+
+  async #handle(frame: VideoFrame): Promise<void> {
+    const size = visibleSize(frame);
+    this.#fix({ width: size.width * this.settings.scale, height: size.height * this.settings.scale });
+    const target = this.#size as Size;
+    const large = size.width >= target.width && size.height >= target.height;
+    if (this.#network && (large || !sameSize(this.#network.size, size))) {
+      // Frames of the old size leave before the first of the new one.
+      await this.#flush();
+      this.#network = undefined;
+      this.meter.engine(undefined);
+    }
+    if (large) {
+      this.#levelReason = `the source is ${sizeText(size)} already`;
+      this.#emit(frame, 'pass-through');
+    } else if (this.#network?.ready) {
+      await this.#toNetwork(frame, size);
+    } else {
+      this.#prepare(size);
+      this.#emit(frame, 'fast');
+    }
+  }
+
+  async #toNetwork(frame: VideoFrame, size: Size): Promise<void> {
+    try {
+      this.#accept(await this.engine.frame(this.id, frame, size));
+      this.#retryMs = RETRY_MS.first;
+    } catch (thrown) {
+      if (!this.#closed) this.meter.dropped.failed++;
+      this.#lost(reasonOf(thrown));
+    }
+  }
+
+  #prepare(size: Size): void {
+    if (this.#network || this.#retry !== undefined) return;
+    const network = { size, ready: false };
+    this.#network = network;
+    this.engine.prepare(this.id, size).then(
+      (report) => {
+        if (this.#network !== network) return;
+        network.ready = true;
+        this.#levelReason = 'the network is ready';
+        this.#accept(report);
+      },
+      (error: UpscaleError) => {
+        if (this.#network === network) this.#lost(error.message);
+      },
+    );
+  }
+
+  #accept(report: EngineReport | undefined): void {
+    if (report) this.meter.engine(report);
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#network?.ready) return;
+    try {
+      this.#accept(await this.engine.flush(this.id));
+    } catch (thrown) {
+      this.#lost(reasonOf(thrown));
+    }
+  }
+
+  /** The network failed: frames go by the fast scaler, and the network is tried again later. */
+  #lost(reason: string): void {
+    if (this.#closed) return;
+    if (this.#network) this.tell({ type: 'fallback', from: 'network', to: 'fast', reason });
+    this.#network = undefined;
+    this.#levelReason = reason;
+    this.meter.engine(undefined);
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+  }
+
+  /** The output's size is decided once. */
+  #fix(size: Size): void {
+    if (this.#size) return;
+    this.#size = size;
+    this.meter.outputSize(size);
+  }
+
+  /** Sends a frame off in the output's size, unless a later one has left already. Owns the frame. */
+  #emit(frame: VideoFrame, level: Level): void {
+    if (this.#closed) return frame.close();
+    if (frame.timestamp <= this.#lastTimestamp) {
+      this.meter.dropped.late++;
+      return frame.close();
+    }
+    this.#lastTimestamp = frame.timestamp;
+    const target = this.#size as Size;
+    let out = frame;
+    if (frame.displayWidth !== target.width || frame.displayHeight !== target.height) {
+      this.#scaler ??= new FastScaler(target);
+      try {
+        out = this.#scaler.draw(frame);
+      } catch {
+        this.meter.dropped.failed++;
+        return;
+      } finally {
+        frame.close();
+      }
+    }
+    if (level !== this.#level) {
+      this.tell({ type: 'level', from: this.#level, to: level, reason: this.#levelReason });
+      this.#level = level;
+    }
+    this.meter.emitted(out.timestamp, level, performance.now());
+    this.sink.write(out);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Size } from '../frame/frame.js';
+import { checkUpscaleOptions, type UpscaleOptions } from '../pipeline/options.js';
+import type { AssetUrls } from './assets.js';
+import type { StreamSettings } from './protocol.js';
+
+/** Choices for upscaling in the browser. */
+export interface BrowserUpscaleOptions extends UpscaleOptions {
+  /**
+   * Where the network runs. Default `auto`: WebGPU when there is a real adapter that computes rightly, else WASM.
+   * Asking for `webgpu` by name also takes an adapter in software; it still falls back to WASM when there is none.
+   */
+  readonly backend?: 'auto' | 'webgpu' | 'wasm';
+  /** Size of every output frame, in pixels. Default: `scale` times the first source frame. */
+  readonly size?: Size;
+  /** The largest tile the network runs on at once, in source pixels with halo. Default: as the engine allows. */
+  readonly maxTilePixels?: number;
+  /** WASM threads; more than one needs a cross-origin isolated page. Default: the cores, 4 at most. First stream decides. */
+  readonly threads?: number;
+  /** Where the package's files are, when not beside the bundle. First stream decides. */
+  readonly assets?: AssetUrls;
+  /** Ends the stream and releases everything, as `dispose()` does. */
+  readonly signal?: AbortSignal;
+}
+
+const BACKENDS: readonly unknown[] = ['auto', 'webgpu', 'wasm'];
+const MOST_THREADS = 4;
+
+/**
+ * Fills in defaults.
+ * @throws TypeError with a sentence that names the option that is wrong
+ */
+export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): StreamSettings {
+  const checked = checkUpscaleOptions(options);
+  const { backend = 'auto', size, maxTilePixels, threads, signal } = options;
+  if (!BACKENDS.includes(backend)) throw new TypeError("options.backend must be 'auto', 'webgpu' or 'wasm'.");
+  if (size !== undefined && !(isSide(size?.width) && isSide(size?.height))) {
+    throw new TypeError('options.size, when provided, must be { width, height } in whole pixels, 1 to 16384.');
+  }
+  if (maxTilePixels !== undefined && !(Number.isInteger(maxTilePixels) && maxTilePixels > 0)) {
+    throw new TypeError('options.maxTilePixels, when provided, must be a positive integer.');
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    throw new TypeError('options.threads, when provided, must be a positive integer.');
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError('options.signal, when provided, must be an AbortSignal.');
+  }
+  return {
+    ...checked,
+    backend,
+    size: size ? { width: size.width, height: size.height } : null,
+    maxTilePixels: maxTilePixels ?? null,
+    threads: threads ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS),
+  };
+}
+
+function isSide(length: unknown): boolean {
+  return Number.isInteger(length) && (length as number) >= 1 && (length as number) <= 16384;
+}

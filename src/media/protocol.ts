@@ -1,0 +1,93 @@
+import type { Backend, StageTimes } from '../engine/engine.js';
+import type { OrtFiles } from '../engine/ort/runtime.js';
+import type { UpscaleErrorCode } from '../frame/errors.js';
+import type { Size } from '../frame/frame.js';
+import type { ModelLocation } from '../model/loader.js';
+import type { CheckedUpscaleOptions } from '../pipeline/options.js';
+import type { UpscalerCounts } from '../pipeline/upscaler.js';
+import type { UpscaleEvent, UpscaleStats } from './stats.js';
+
+/** URLs the workers need, all absolute. */
+export interface WorkerAssets {
+  readonly engineWorker: string;
+  readonly ort: Readonly<Record<'webgpu' | 'wasm', OrtFiles>>;
+  readonly models: Readonly<Record<string, ModelLocation>>;
+}
+
+/** Choices for one stream, checked and filled in. */
+export interface StreamSettings extends CheckedUpscaleOptions {
+  readonly backend: 'auto' | 'webgpu' | 'wasm';
+  /** Size of the output, or `null`: `scale` times the first source size. */
+  readonly size: Size | null;
+  /** Longest side limit for tiles, mostly for tests; `null`: as the engine allows. */
+  readonly maxTilePixels: number | null;
+  readonly threads: number;
+}
+
+/** Where a stream's frames come from: a readable, a track that this worker reads itself, or `frame` messages. */
+export type StreamSource =
+  | { readonly kind: 'readable'; readonly readable: ReadableStream<VideoFrame> }
+  | { readonly kind: 'track'; readonly track: MediaStreamTrack }
+  | { readonly kind: 'messages' };
+
+/** Where its output goes: a writable, a track that this worker makes, or `frame` messages. */
+export type StreamSink =
+  | { readonly kind: 'writable'; readonly writable: WritableStream<VideoFrame> }
+  | { readonly kind: 'track' }
+  | { readonly kind: 'messages' };
+
+/** Page to `io` worker. */
+export type ToIo =
+  | { readonly type: 'start'; readonly assets: WorkerAssets }
+  | {
+      readonly type: 'open';
+      readonly id: number;
+      readonly settings: StreamSettings;
+      readonly source: StreamSource;
+      readonly sink: StreamSink;
+    }
+  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+  | { readonly type: 'end'; readonly id: number }
+  | { readonly type: 'enable'; readonly id: number; readonly enabled: boolean }
+  | { readonly type: 'close'; readonly id: number };
+
+/** `io` worker to page. */
+export type FromIo =
+  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+  | { readonly type: 'track'; readonly id: number; readonly track: MediaStreamTrack }
+  | { readonly type: 'stats'; readonly id: number; readonly stats: UpscaleStats }
+  | { readonly type: 'event'; readonly id: number; readonly event: UpscaleEvent }
+  | { readonly type: 'ended'; readonly id: number };
+
+/** `io` worker to `engine` worker. */
+export type ToEngine =
+  | { readonly type: 'start'; readonly assets: WorkerAssets }
+  | { readonly type: 'open'; readonly id: number; readonly settings: StreamSettings }
+  | { readonly type: 'prepare'; readonly id: number; readonly call: number; readonly size: Size }
+  | { readonly type: 'frame'; readonly id: number; readonly call: number; readonly size: Size; readonly frame: VideoFrame }
+  | { readonly type: 'flush'; readonly id: number; readonly call: number }
+  | { readonly type: 'close'; readonly id: number };
+
+/** What runs a stream, as the engine worker found out. */
+export interface EngineReport {
+  readonly backend: Backend;
+  readonly description: string;
+  readonly model: string;
+  readonly computedOverKept: number;
+  readonly counts: UpscalerCounts;
+  readonly times: StageTimes;
+}
+
+/** `engine` worker to `io` worker. Each call is answered once, by `done` or `failed`. */
+export type FromEngine =
+  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+  | { readonly type: 'done'; readonly id: number; readonly call: number; readonly report: EngineReport | null }
+  | {
+      readonly type: 'failed';
+      readonly id: number;
+      /** The call that failed, or `null` for work that no call asked for. */
+      readonly call: number | null;
+      readonly code: UpscaleErrorCode;
+      readonly reason: string;
+    }
+  | { readonly type: 'fallback'; readonly id: number; readonly from: string; readonly to: string; readonly reason: string };

@@ -1,0 +1,91 @@
+import type { Backend, StageTimes } from '../engine/engine.js';
+import { noTimes } from '../engine/engine.js';
+import type { Size } from '../frame/frame.js';
+
+/** What makes the pixels that leave: the network, the platform's own resampling, or nobody (the source is as large). */
+export type Level = 'network' | 'fast' | 'pass-through';
+
+/** Frames that never came out, by cause. */
+export interface DroppedFrames {
+  /** A newer frame came while the network was busy. */
+  busy: number;
+  /** Out of order, or as old as a frame that had left. */
+  late: number;
+  /** The engine failed on it, or it could not be read. */
+  failed: number;
+}
+
+/** A stream in figures, in the manner of `RTCPeerConnection.getStats()`. */
+export interface UpscaleStats {
+  /** Where the network runs, or `null` while no network makes the picture. Always the truth. */
+  readonly backend: Backend | null;
+  /** Adapter or threads of that backend. */
+  readonly backendDescription: string;
+  /** The model in use, or `null`. */
+  readonly model: string | null;
+  /** What made the last frame that left. */
+  readonly level: Level;
+  /** Size of the last source frame, or `null` before the first. */
+  readonly inputSize: Size | null;
+  /** Size of every output frame, or `null` before the first source frame. */
+  readonly outputSize: Size | null;
+  readonly framesReceived: number;
+  readonly framesEmitted: number;
+  /** Emitted frames by what made them. */
+  readonly framesByLevel: Readonly<Record<Level, number>>;
+  readonly framesDropped: Readonly<DroppedFrames>;
+  /** Frames through the encoder: each frame once. */
+  readonly framesEncoded: number;
+  readonly tilesFused: number;
+  /** Tiles not computed because none of their inputs had changed. */
+  readonly tilesReused: number;
+  /** Received in the last two seconds, per second. */
+  readonly framesPerSecondIn: number;
+  /** Emitted in the last two seconds, per second. */
+  readonly framesPerSecond: number;
+  /** Milliseconds per frame by stage, over the last two seconds. On WebGPU the GPU's share is in `wait`. */
+  readonly stageMs: Readonly<StageTimes>;
+  /** From a frame's arrival to its departure, in milliseconds, over the last 256 frames. Lookahead is part of it. */
+  readonly addedDelayMs: { readonly p50: number; readonly p95: number };
+  /** Sum of that time over all emitted frames, in seconds. */
+  readonly totalProcessingDelay: number;
+  /** From the call to the first frame the network made, in milliseconds, or `null` until then. */
+  readonly timeToFirstNetworkFrameMs: number | null;
+  /** Pixels computed per pixel kept: halos are work thrown away. */
+  readonly computedOverKept: number;
+}
+
+/** What happened to a stream. */
+export type UpscaleEvent =
+  /** What makes the picture changed. */
+  | { readonly type: 'level'; readonly from: Level; readonly to: Level; readonly reason: string }
+  /** Something that was asked for cannot be had, and what is taken instead. The stream goes on. */
+  | { readonly type: 'fallback'; readonly from: string; readonly to: string; readonly reason: string }
+  /** The stream is over: its source ended, or it was stopped. */
+  | { readonly type: 'ended' };
+
+/** Figures of a stream that has not begun. */
+export function noStats(): UpscaleStats {
+  return {
+    backend: null,
+    backendDescription: '',
+    model: null,
+    level: 'fast',
+    inputSize: null,
+    outputSize: null,
+    framesReceived: 0,
+    framesEmitted: 0,
+    framesByLevel: { network: 0, fast: 0, 'pass-through': 0 },
+    framesDropped: { busy: 0, late: 0, failed: 0 },
+    framesEncoded: 0,
+    tilesFused: 0,
+    tilesReused: 0,
+    framesPerSecondIn: 0,
+    framesPerSecond: 0,
+    stageMs: noTimes(),
+    addedDelayMs: { p50: 0, p95: 0 },
+    totalProcessingDelay: 0,
+    timeToFirstNetworkFrameMs: null,
+    computedOverKept: 1,
+  };
+}

@@ -1,0 +1,108 @@
+import { UpscaleError } from '../frame/errors.js';
+import { type AssetUrls, startIoWorker, workerAssets } from './assets.js';
+import type { FromIo, StreamSettings, StreamSink, StreamSource, ToIo } from './protocol.js';
+import type { UpscaleEvent, UpscaleStats } from './stats.js';
+
+/** What the page hears from one stream. */
+export interface StreamEvents {
+  frame?(frame: VideoFrame): void;
+  track?(track: MediaStreamTrack): void;
+  stats(stats: UpscaleStats): void;
+  event(event: UpscaleEvent): void;
+  /** The stream is over; nothing follows. */
+  ended(): void;
+}
+
+/** The page's end of one stream in the `io` worker. */
+export interface WorkerStream {
+  /** Hands over a frame. */
+  push(frame: VideoFrame): void;
+  /** The source is over. `ended` follows when all its frames are out. */
+  finish(): void;
+  /** Turns the source track that the worker holds on or off, as the page did with the one it was cloned from. */
+  enable(enabled: boolean): void;
+  /** Ends the stream now. `ended` follows. */
+  close(): void;
+}
+
+/** One pair of workers serves all streams of a page: started with the first, ended with the last. */
+let shared: { worker: Worker; streams: Map<number, StreamEvents> } | undefined;
+let nextId = 0;
+
+/** Opens a stream in the page's workers, starting them if there are none. */
+export function openStream(
+  assets: AssetUrls,
+  settings: StreamSettings,
+  source: StreamSource,
+  sink: StreamSink,
+  events: StreamEvents,
+): WorkerStream {
+  shared ??= start(assets);
+  const { worker, streams } = shared;
+  const id = nextId++;
+  streams.set(id, events);
+  const post = (message: ToIo, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
+  const transfer: unknown[] = [];
+  if (source.kind === 'readable') transfer.push(source.readable);
+  if (source.kind === 'track') transfer.push(source.track);
+  if (sink.kind === 'writable') transfer.push(sink.writable);
+  try {
+    post({ type: 'open', id, settings, source, sink }, transfer as Transferable[]);
+  } catch (thrown) {
+    forget(worker, streams, id);
+    throw thrown;
+  }
+  return {
+    push: (frame) => {
+      if (streams.has(id)) post({ type: 'frame', id, frame }, [frame]);
+      else frame.close();
+    },
+    finish: () => {
+      if (streams.has(id)) post({ type: 'end', id });
+    },
+    enable: (enabled) => {
+      if (streams.has(id)) post({ type: 'enable', id, enabled });
+    },
+    close: () => {
+      if (streams.has(id)) post({ type: 'close', id });
+    },
+  };
+}
+
+function start(assets: AssetUrls): NonNullable<typeof shared> {
+  const worker = startIoWorker(assets);
+  const streams = new Map<number, StreamEvents>();
+  worker.addEventListener('message', ({ data }: MessageEvent<FromIo>) => {
+    const events = streams.get(data.id);
+    if (data.type === 'frame') {
+      if (events?.frame) events.frame(data.frame);
+      else data.frame.close();
+    } else if (data.type === 'track') events?.track?.(data.track);
+    else if (data.type === 'stats') events?.stats(data.stats);
+    else if (data.type === 'event') events?.event(data.event);
+    else {
+      forget(worker, streams, data.id);
+      events?.ended();
+    }
+  });
+  worker.addEventListener('error', (event) => {
+    event.preventDefault();
+    const error = new UpscaleError('worker-failed', `The io worker failed: ${event.message || 'it could not be loaded'}.`, {
+      recoverable: false,
+    });
+    for (const [id, events] of [...streams]) {
+      events.event({ type: 'fallback', from: 'network', to: 'ended', reason: error.message });
+      forget(worker, streams, id);
+      events.ended();
+    }
+  });
+  worker.postMessage({ type: 'start', assets: workerAssets(assets) } satisfies ToIo);
+  return { worker, streams };
+}
+
+function forget(worker: Worker, streams: Map<number, StreamEvents>, id: number): void {
+  streams.delete(id);
+  if (streams.size > 0) return;
+  worker.terminate();
+  if (shared?.worker === worker) shared = undefined;
+}
