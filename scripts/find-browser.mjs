@@ -47,7 +47,8 @@ export function findBrowser(name) {
     if (existsSync(given)) return given;
     throw new Error(`${env} names ${given}, which does not exist.`);
   }
-  const found = () => [...paths, ...(playwright ? playwrightPaths(...playwright) : [])].find((path) => existsSync(path));
+  const found = () =>
+    [...paths, ...(playwright ? playwrightPaths(...playwright) : [])].find((path) => existsSync(path));
   const path = found() ?? (installWithApt(apt) ? found() : undefined);
   if (path) return path;
   throw new Error(`No ${name} was found. To get it: ${get}. Or set ${env} to its path.`);
@@ -63,7 +64,10 @@ function playwrightPaths(prefix, programs) {
 function installWithApt(name) {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return false;
   console.error(`Installing ${name} with apt, because the tests need it.`);
-  const options = { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const options = {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
   try {
     execFileSync('apt-get', ['update', '-qq'], options);
     execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);

@@ -43,7 +43,9 @@ export interface NodeUpscaleOptions extends UpscaleOptions {
 
 type NodeEngine = OrtCpuEngine<PlanarFrame, PlanarFrame>;
 
-const loader = new ModelLoader(async (url) => (url.startsWith('file:') ? readFile(fileURLToPath(url)) : fetchBytes(url)));
+const loader = new ModelLoader(async (url) =>
+  url.startsWith('file:') ? readFile(fileURLToPath(url)) : fetchBytes(url),
+);
 let engine: Promise<NodeEngine> | undefined;
 
 /**
@@ -97,7 +99,13 @@ function openLane(
   const handle = async (frame: PlanarFrame): Promise<void> => {
     try {
       const { width, height } = frame;
-      await session.push({ frame, times: frame, size: { width, height }, arrivedMs: realClock.now(), release: () => {} });
+      await session.push({
+        frame,
+        times: frame,
+        size: { width, height },
+        arrivedMs: realClock.now(),
+        release: () => {},
+      });
     } catch (thrown) {
       fallBack(thrown);
       emit(bilinear(frame, options.scale));

@@ -24,6 +24,7 @@ KEYS = 4  # keys along a side of a cell: a block's pixels, pooled
 EXTRA = 4  # channels that carry the bias and the mask: constant, y, x, |q|^2
 # Added to the logit of a key outside the picture: its weight, e^-64, is nothing, and 64 + bias is still exact to 4e-6.
 OUTSIDE = -64.0
+MOST_BLOCKS = 1024  # along a side: 8192 pixels
 
 
 def encode_graph(network):
@@ -106,15 +107,14 @@ def block_grid(g, feat):
 
     There is one more row and one more column of cells than of blocks; cells are numbered column by column.
     """
-    counts = g.op("Div", g.op("Shape", feat, start=2, label="size"), g.ints(BLOCK))
-    rows, columns = g.op("Split", counts, g.ints(1, 1), label="blocks", axis=0, outputs=2)
+    counts = g.op("Div", g.op("Shape", feat, start=2, label="size"), g.ints(BLOCK), label="blocks")
+    rows, columns = (g.op("Gather", counts, g.ints(axis), label="block.count") for axis in (0, 1))
+    # Counting is a slice of a constant: ORT refuses Range once the dims are fixed.
+    numbers = g.weight("numbers", np.arange(MOST_BLOCKS))
+    row, column = (g.op("Slice", numbers, g.ints(0), count, label="block.number") for count in (rows, columns))
     stride = g.op("Add", rows, g.ints(1), label="cell.rows")
-    zero, one, empty = g.weight("zero", np.int64(0)), g.weight("one", np.int64(1)), g.ints(0)
-    row, column = (
-        g.op("Range", zero, g.op("Squeeze", count, empty), one, label="block.range") for count in (rows, columns)
-    )
     first = g.op("Mul", g.reshape(column, -1, 1), stride)  # [J, 1]
-    first = g.reshape(g.op("Add", first, row), -1, 1)  # [S, 1]: the cell above and left of each block's centre
+    first = g.reshape(g.op("Add", first, row), -1, 1)  # [S, 1]: the cell that holds each window's first key
     corners = g.op("Add", g.op("Mul", stride, g.ints(0, 0, 1, 1)), g.ints(0, 1, 0, 1))
     return columns, g.op("Add", first, corners, label="window.cells")
 

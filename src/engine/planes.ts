@@ -32,7 +32,13 @@ export function strided(rect: Rect, stride: number): Rect {
  * @param a `[3, height, width]`
  * @param b `[3, height, width]`
  */
-export function differingCells(a: Float32Array, b: Float32Array, width: number, height: number, cell: number): Uint8Array {
+export function differingCells(
+  a: Float32Array,
+  b: Float32Array,
+  width: number,
+  height: number,
+  cell: number,
+): Uint8Array {
   const columns = width / cell;
   const flags = new Uint8Array(columns * (height / cell));
   for (let channel = 0; channel < 3; channel++) {

@@ -19,7 +19,10 @@ export function goldenTile({ manifest, files }: LoadedModel): GoldenTile {
   const inputs = manifest.window * 3 * width * height;
   const outputs = 3 * width * height * manifest.scale ** 2;
   if (bytes?.length !== inputs + outputs * 4) {
-    throw new UpscaleError('model-invalid', `The golden tile of ${manifest.name} does not have the length its manifest says.`);
+    throw new UpscaleError(
+      'model-invalid',
+      `The golden tile of ${manifest.name} does not have the length its manifest says.`,
+    );
   }
   const frames = Float32Array.from(bytes.subarray(0, inputs), (value) => value / 255);
   const expected = new Float32Array(new Uint8Array(bytes.subarray(inputs)).buffer);

@@ -70,6 +70,10 @@ export function packRgb(frame: PlanarFrame, target: Float32Array, paddedWidth: n
   }
 }
 
+function clamp01(value: number): number {
+  return Math.min(Math.max(value, 0), 1);
+}
+
 const scaled8 = new Float32Array(256).map((_, value) => value / 255);
 
 function packRgb32(frame: PlanarFrame, target: Float32Array, paddedWidth: number, area: number): void {
@@ -109,9 +113,9 @@ function packYuv(frame: PlanarFrame, target: Float32Array, paddedWidth: number, 
         const r = grey + red;
         const g = grey + green;
         const b = grey + blue;
-        target[to] = r < 0 ? 0 : r > 1 ? 1 : r;
-        target[area + to] = g < 0 ? 0 : g > 1 ? 1 : g;
-        target[2 * area + to] = b < 0 ? 0 : b > 1 ? 1 : b;
+        target[to] = clamp01(r);
+        target[area + to] = clamp01(g);
+        target[2 * area + to] = clamp01(b);
       }
     }
   }

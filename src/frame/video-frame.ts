@@ -50,7 +50,10 @@ export class PlaneReader {
         timestampUs: frame.timestamp,
         ...(frame.duration === null ? {} : { durationUs: frame.duration }),
       };
-      return { ...planar, colourSpace: this.colourSpaceOf(frame, { ...planar, colourSpace: OPEN_SPACES[0] as ColourSpace }) };
+      return {
+        ...planar,
+        colourSpace: this.colourSpaceOf(frame, { ...planar, colourSpace: OPEN_SPACES[0] as ColourSpace }),
+      };
     } catch (cause) {
       throw new UpscaleError('frame-unsupported', `A ${frame.format ?? 'opaque'} frame could not be read.`, { cause });
     }
@@ -76,8 +79,7 @@ export class PlaneReader {
 
   /** The candidate nearest to what a canvas shows of the frame's middle, or nothing when its chroma is too weak to tell. */
   #shownSpace(frame: VideoFrame, planar: PlanarFrame, open: readonly ColourSpace[]): ColourSpace | undefined {
-    this.#canvas ??=
-      new OffscreenCanvas(LOOK_AT, LOOK_AT).getContext('2d', { willReadFrequently: true }) ?? undefined;
+    this.#canvas ??= new OffscreenCanvas(LOOK_AT, LOOK_AT).getContext('2d', { willReadFrequently: true }) ?? undefined;
     const [luma, cbPlane, crPlane] = planar.planes;
     if (!this.#canvas || !luma || !cbPlane) return undefined;
     const width = Math.min(LOOK_AT, planar.width);

@@ -90,7 +90,10 @@ export class Backends {
     if (!adapter) throw new UpscaleError('backend-unavailable', 'This browser has no WebGPU adapter.');
     // Asked for by name, an adapter in software is taken; left to us, WASM is many times faster than it.
     if (settings.backend === 'auto' && isSoftware(adapter)) {
-      throw new UpscaleError('backend-unavailable', 'The WebGPU adapter here works in software, which is slower than WASM.');
+      throw new UpscaleError(
+        'backend-unavailable',
+        'The WebGPU adapter here works in software, which is slower than WASM.',
+      );
     }
     const runtime = await loadOrt(this.assets.ort.webgpu, 1);
     return createWebGpuEngine({
@@ -122,6 +125,8 @@ export class Backends {
 }
 
 function isSoftware(adapter: GPUAdapter): boolean {
-  const { architecture, description, isFallbackAdapter } = adapter.info as GPUAdapterInfo & { isFallbackAdapter?: boolean };
+  const { architecture, description, isFallbackAdapter } = adapter.info as GPUAdapterInfo & {
+    isFallbackAdapter?: boolean;
+  };
   return isFallbackAdapter === true || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
 }

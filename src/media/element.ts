@@ -5,7 +5,11 @@
  * @param over called once when the track has ended
  * @returns what stops it
  */
-export function readByElement(track: MediaStreamTrack, frame: (frame: VideoFrame) => void, over: () => void): () => void {
+export function readByElement(
+  track: MediaStreamTrack,
+  frame: (frame: VideoFrame) => void,
+  over: () => void,
+): () => void {
   const video = document.createElement('video');
   video.muted = true;
   video.playsInline = true;

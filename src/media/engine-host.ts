@@ -1,10 +1,10 @@
 import type { Backend } from '../engine/engine.js';
-import { computedOverKept } from '../pipeline/tiles.js';
-import { realClock } from '../pipeline/clock.js';
-import { UpscaleSession } from '../pipeline/session.js';
-import { Upscaler } from '../pipeline/upscaler.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
+import { realClock } from '../pipeline/clock.js';
+import { UpscaleSession } from '../pipeline/session.js';
+import { computedOverKept } from '../pipeline/tiles.js';
+import { Upscaler } from '../pipeline/upscaler.js';
 import { Backends, type Verified } from './backends.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
 

@@ -1,5 +1,5 @@
-import { EngineLink } from './engine-link.js';
 import type { MessageScope } from './engine-host.js';
+import { EngineLink } from './engine-link.js';
 import { IoStream, type Sink } from './io-stream.js';
 import type { FromIo, StreamSink, StreamSource, ToIo } from './protocol.js';
 
@@ -40,7 +40,8 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
   const post = (message: FromIo, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
   const tellStats = (): void => {
-    for (const [id, { stream }] of streams) post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
+    for (const [id, { stream }] of streams)
+      post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
   };
 
   const close = (id: number): void => {
@@ -63,10 +64,13 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
   };
 
   const finish = (id: number): void => {
-    streams.get(id)?.stream.finish().then(
-      () => close(id),
-      () => close(id),
-    );
+    streams
+      .get(id)
+      ?.stream.finish()
+      .then(
+        () => close(id),
+        () => close(id),
+      );
   };
 
   const open = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
@@ -88,7 +92,11 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       },
       performance.now(),
     );
-    const reading = openSource(source, (frame) => stream.push(frame), () => finish(id));
+    const reading = openSource(
+      source,
+      (frame) => stream.push(frame),
+      () => finish(id),
+    );
     streams.set(id, { stream, source: reading });
     timer ??= setInterval(tellStats, STATS_EVERY_MS);
   };

@@ -63,7 +63,10 @@ export class IoStream {
 
   /** Takes a source frame and owns it. */
   push(frame: VideoFrame): void {
-    if (this.#closed) return frame.close();
+    if (this.#closed) {
+      frame.close();
+      return;
+    }
     this.meter.received(frame.timestamp, visibleSize(frame), performance.now());
     this.#mailbox.offer(frame);
   }
@@ -169,10 +172,10 @@ export class IoStream {
 
   /** Sends a frame off in the output's size, unless a later one has left already. Owns the frame. */
   #emit(frame: VideoFrame, level: Level): void {
-    if (this.#closed) return frame.close();
-    if (frame.timestamp <= this.#lastTimestamp) {
-      this.meter.dropped.late++;
-      return frame.close();
+    if (this.#closed || frame.timestamp <= this.#lastTimestamp) {
+      if (!this.#closed) this.meter.dropped.late++;
+      frame.close();
+      return;
     }
     this.#lastTimestamp = frame.timestamp;
     const target = this.#size as Size;

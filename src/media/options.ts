@@ -50,7 +50,7 @@ export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): Stream
     backend,
     size: size ? { width: size.width, height: size.height } : null,
     maxTilePixels: maxTilePixels ?? null,
-    threads: threads ?? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS),
+    threads: threads ?? Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST_THREADS),
   };
 }
 

@@ -64,7 +64,13 @@ export type ToEngine =
   | { readonly type: 'start'; readonly assets: WorkerAssets }
   | { readonly type: 'open'; readonly id: number; readonly settings: StreamSettings }
   | { readonly type: 'prepare'; readonly id: number; readonly call: number; readonly size: Size }
-  | { readonly type: 'frame'; readonly id: number; readonly call: number; readonly size: Size; readonly frame: VideoFrame }
+  | {
+      readonly type: 'frame';
+      readonly id: number;
+      readonly call: number;
+      readonly size: Size;
+      readonly frame: VideoFrame;
+    }
   | { readonly type: 'flush'; readonly id: number; readonly call: number }
   | { readonly type: 'close'; readonly id: number };
 
@@ -90,4 +96,10 @@ export type FromEngine =
       readonly code: UpscaleErrorCode;
       readonly reason: string;
     }
-  | { readonly type: 'fallback'; readonly id: number; readonly from: string; readonly to: string; readonly reason: string };
+  | {
+      readonly type: 'fallback';
+      readonly id: number;
+      readonly from: string;
+      readonly to: string;
+      readonly reason: string;
+    };

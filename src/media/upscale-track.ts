@@ -50,7 +50,10 @@ export interface UpscaledTrack extends Disposable {
  * @throws TypeError when the track or an option is wrong; `NotSupportedError` where the browser lacks what it takes (see
  * {@link supportReport}); `AbortError` when the signal is aborted already
  */
-export async function upscaleTrack(track: MediaStreamTrack, options: BrowserUpscaleOptions = {}): Promise<UpscaledTrack> {
+export async function upscaleTrack(
+  track: MediaStreamTrack,
+  options: BrowserUpscaleOptions = {},
+): Promise<UpscaledTrack> {
   checkTrack(track);
   const settings = checkBrowserOptions(options);
   options.signal?.throwIfAborted();

@@ -87,9 +87,13 @@ function start(assets: AssetUrls): NonNullable<typeof shared> {
   });
   worker.addEventListener('error', (event) => {
     event.preventDefault();
-    const error = new UpscaleError('worker-failed', `The io worker failed: ${event.message || 'it could not be loaded'}.`, {
-      recoverable: false,
-    });
+    const error = new UpscaleError(
+      'worker-failed',
+      `The io worker failed: ${event.message || 'it could not be loaded'}.`,
+      {
+        recoverable: false,
+      },
+    );
     for (const [id, events] of [...streams]) {
       events.event({ type: 'fallback', from: 'network', to: 'ended', reason: error.message });
       forget(worker, streams, id);

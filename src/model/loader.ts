@@ -50,7 +50,10 @@ export class ModelLoader {
         const at = files[name] ?? new URL(name, url).href;
         const data = await this.#fetch(at);
         if (data.length !== bytes || (await sha256Of(data)) !== sha256) {
-          throw new UpscaleError('model-invalid', `${at} is not the file that the manifest of ${manifest.name} describes.`);
+          throw new UpscaleError(
+            'model-invalid',
+            `${at} is not the file that the manifest of ${manifest.name} describes.`,
+          );
         }
         return [name, data] as const;
       }),

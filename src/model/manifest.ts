@@ -55,7 +55,12 @@ export interface Manifest {
    * One small answer every backend must give before it is trusted. The file holds `window` frames of planar 8-bit
    * R'G'B' `[window, 3, height, width]`, then the expected output as little-endian fp32 `[3, height * scale, width * scale]`.
    */
-  readonly golden: { readonly file: string; readonly width: number; readonly height: number; readonly tolerance: number };
+  readonly golden: {
+    readonly file: string;
+    readonly width: number;
+    readonly height: number;
+    readonly tolerance: number;
+  };
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
   readonly parameters: number;
   readonly licence: string;
@@ -85,10 +90,12 @@ export function parseManifest(json: unknown): Manifest {
   const manifest = json as unknown as Manifest;
   if (manifest.window % 2 !== 1) wrong('window must be odd');
   const { reach, planes, encode, fuse, golden, files } = json;
-  if (!RECORD(reach) || !['encode', 'attend', 'decode'].every((key) => NATURAL(reach[key]))) wrong('reach is incomplete');
+  if (!RECORD(reach) || !['encode', 'attend', 'decode'].every((key) => NATURAL(reach[key])))
+    wrong('reach is incomplete');
   if (!RECORD(planes) || !('frame' in planes)) return wrong('planes must hold at least `frame`');
   for (const [name, plane] of Object.entries(planes)) {
-    if (!RECORD(plane) || !POSITIVE(plane['channels']) || !NATURAL(plane['stride'])) wrong(`plane ${name} is incomplete`);
+    if (!RECORD(plane) || !POSITIVE(plane['channels']) || !NATURAL(plane['stride']))
+      wrong(`plane ${name} is incomplete`);
     else if (manifest.align % (plane['stride'] as number) !== 0) wrong(`the stride of plane ${name} must divide align`);
   }
   if (!RECORD(files)) return wrong('files is missing');

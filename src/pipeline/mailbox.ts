@@ -19,7 +19,10 @@ export class Mailbox<T> {
 
   /** Hands in an item: it is worked on at once, or waits, replacing the one that waited. */
   offer(item: T): void {
-    if (this.#closed) return this.drop(item);
+    if (this.#closed) {
+      this.drop(item);
+      return;
+    }
     if (this.#waiting) this.drop(this.#waiting.item);
     this.#waiting = { item };
     this.#working ??= this.#work();

@@ -26,7 +26,8 @@ export type CheckedUpscaleOptions = Required<UpscaleOptions>;
  * @throws TypeError with a sentence that names the option that is wrong
  */
 export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscaleOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options, when provided, must be an object.');
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError('options, when provided, must be an object.');
   const { scale = 2, model = 'auto', lookahead = 3, budgetMs = 200 } = options;
   if (!SHIPPED_SCALES.includes(scale)) {
     throw new TypeError(`options.scale must be ${SHIPPED_SCALES.join(' or ')}: no model for ${scale} ships yet.`);

@@ -1,5 +1,5 @@
-import type { FrameTimes, Size } from '../frame/frame.js';
 import { noTimes, type StageTimes } from '../engine/engine.js';
+import type { FrameTimes, Size } from '../frame/frame.js';
 import { sameSize } from '../frame/frame.js';
 import type { Clock } from './clock.js';
 import { noCounts, type Upscaler, type UpscalerCounts } from './upscaler.js';

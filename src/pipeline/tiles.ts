@@ -27,7 +27,7 @@ interface Spans {
 function cut(side: number, count: number, halo: number, align: number): Spans {
   const length = Math.min(side, alignUp((side + 2 * halo * (count - 1)) / count, align));
   const stride = length - 2 * halo;
-  const starts = Array.from({ length: count }, (_, i) => Math.min(i * stride, side - length));
+  const starts = Array.from({ length: count }, (_, i) => Math.max(0, Math.min(i * stride, side - length)));
   return { length, starts };
 }
 
@@ -61,7 +61,8 @@ export function planTiles({ size, align, halo, maxPixels }: TileDemand): TilePla
       const computed = pixels * nx * ny;
       const fits = pixels <= maxPixels;
       const better =
-        !best || (fits ? !best.fits || computed < best.computed : !best.fits && pixels < best.columns.length * best.rows.length);
+        !best ||
+        (fits ? !best.fits || computed < best.computed : !best.fits && pixels < best.columns.length * best.rows.length);
       if (better) best = { columns, rows, computed, fits };
       if (fits) break; // more rows of this width only add halo
     }

@@ -1,8 +1,8 @@
 import type { Engine, EngineStream, LoadedModel, StageTimes, Tile, TilePlan } from '../engine/engine.js';
 import type { FrameTimes, Size } from '../frame/frame.js';
 import { halosOf } from '../model/manifest.js';
-import { FrameRing, type RingFrame, type Window } from './ring.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
+import { FrameRing, type RingFrame, type Window } from './ring.js';
 import { planTiles } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
@@ -103,9 +103,10 @@ export class Upscaler<In, Out> {
     }
     this.#known[slot] = undefined;
     const versions = before
-      ? Promise.all([this.#versions[before.slot] as Promise<TileVersions>, this.stream.compare(slot, before.slot)]).then(
-          ([last, cells]) => this.#reuse.next(last, index, cells),
-        )
+      ? Promise.all([
+          this.#versions[before.slot] as Promise<TileVersions>,
+          this.stream.compare(slot, before.slot),
+        ]).then(([last, cells]) => this.#reuse.next(last, index, cells))
       : Promise.resolve(this.#reuse.first());
     this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
     // Errors surface where the versions are awaited; until then they must not count as unhandled.

@@ -5,8 +5,8 @@ import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../..
 import type { WebGpuStream } from '../../src/engine/webgpu/stream.js';
 import { packRgb } from '../../src/frame/colour.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
-import { halosOf } from '../../src/model/manifest.js';
 import { ModelLoader } from '../../src/model/loader.js';
+import { halosOf } from '../../src/model/manifest.js';
 import { planTiles } from '../../src/pipeline/tiles.js';
 
 const DIST = new URL('/node_modules/onnxruntime-web/dist/', location.href).href;
@@ -97,7 +97,10 @@ export async function ways(): Promise<{ imports: string[]; presentation: string;
 }
 
 /** Largest error against the model's golden tile. */
-export async function golden(name: string, graphCapture = true): Promise<{ error: number; tolerance: number; left: number }> {
+export async function golden(
+  name: string,
+  graphCapture = true,
+): Promise<{ error: number; tolerance: number; left: number }> {
   const model = await modelOf(name);
   const { golden: spec, window, scale } = model.manifest;
   const file = model.files.get(spec.file) as Uint8Array;
@@ -154,7 +157,10 @@ function between(a: Uint8Array[], b: Uint8Array[]): { levels: number; moving: bo
 }
 
 /** A stream on WebGPU against the same stream on WASM. */
-export async function againstWasm(run: Run, options: Partial<WebGpuOptions> = {}): Promise<{ levels: number; moving: boolean }> {
+export async function againstWasm(
+  run: Run,
+  options: Partial<WebGpuOptions> = {},
+): Promise<{ levels: number; moving: boolean }> {
   const gpu = await withEngine(options, (engine) => play(engine, run, pixelsOf));
   const reader = new PlaneReader();
   const wasm = new OrtCpuEngine<VideoFrame, Uint8Array>('wasm', await ortInPage(), {
@@ -169,7 +175,9 @@ export async function againstWasm(run: Run, options: Partial<WebGpuOptions> = {}
 /** A stream in tiles against the whole picture, both on WebGPU. */
 export async function tiledAgainstWhole(run: Run): Promise<{ levels: number; moving: boolean }> {
   const { maxPixels: _, ...whole } = run;
-  return withEngine({}, async (engine) => between(await play(engine, run, pixelsOf), await play(engine, whole, pixelsOf)));
+  return withEngine({}, async (engine) =>
+    between(await play(engine, run, pixelsOf), await play(engine, whole, pixelsOf)),
+  );
 }
 
 interface SourceFrame {
@@ -193,7 +201,10 @@ function sourceFrame({ format, coded, visible, colorSpace }: SourceFrame): Video
 }
 
 /** What packing each frame, by each way, is off from `packRgb` by, in levels. */
-export async function packing(sources: SourceFrame[], textures: boolean): Promise<{ levels: number[]; imported: number }> {
+export async function packing(
+  sources: SourceFrame[],
+  textures: boolean,
+): Promise<{ levels: number[]; imported: number }> {
   const model = await modelOf('mana-nano-x2');
   const reader = new PlaneReader();
   return withEngine({ textures }, async (engine) => {
@@ -227,7 +238,12 @@ export async function comparing(changed: readonly (readonly [x: number, y: numbe
     for (const slot of [0, 1]) {
       const data = picture(size.width, size.height, 0);
       if (slot === 1) for (const [x, y] of changed) data[(y * size.width + x) * 4 + 1]! ^= 1;
-      const frame = new VideoFrame(data, { format: 'RGBX', codedWidth: size.width, codedHeight: size.height, timestamp: 0 });
+      const frame = new VideoFrame(data, {
+        format: 'RGBX',
+        codedWidth: size.width,
+        codedHeight: size.height,
+        timestamp: 0,
+      });
       await stream.pack(frame, slot);
       frame.close();
     }
@@ -298,7 +314,13 @@ export async function disposing(): Promise<{ afterStream: number; afterEngine: n
 }
 
 /** Milliseconds per frame in the steady state, by stage. */
-export async function timing(name: string, width: number, height: number, frames: number, options: Partial<WebGpuOptions>) {
+export async function timing(
+  name: string,
+  width: number,
+  height: number,
+  frames: number,
+  options: Partial<WebGpuOptions>,
+) {
   const model = await modelOf(name);
   const size = { width, height };
   const plan = planTiles({ size, align: 8, halo: 0, maxPixels: Number.POSITIVE_INFINITY });
@@ -324,3 +346,38 @@ export async function timing(name: string, width: number, height: number, frames
     return { total, stages, captured: stream.parts.fuse.captured && stream.parts.encode.captured };
   });
 }
+//PROFILE-BEGIN
+export async function profile(name: string, width: number, height: number, layout: string): Promise<string[]> {
+  const model = await modelOf(name);
+  (globalThis as any).__layout = layout;
+  const P = GPUComputePassEncoder.prototype as any;
+  const sp = P.setPipeline, sb = P.setBindGroup, dw = P.dispatchWorkgroups;
+  let list: any[] = []; let on = false;
+  P.setPipeline = function (p: any) { this.__p = p; return sp.call(this, p); };
+  P.setBindGroup = function (i: number, g: any, ...r: any[]) { this.__g = g; this.__r = r; return sb.call(this, i, g, ...r); };
+  P.dispatchWorkgroups = function (x: number, y = 1, z = 1) { if (on) list.push([this.__p, this.__g, this.__r, x, y, z]); return dw.call(this, x, y, z); };
+  const size = { width, height };
+  const plan = planTiles({ size, align: 8, halo: 0, maxPixels: Number.POSITIVE_INFINITY });
+  return withEngine({ graphCapture: false }, async (engine) => {
+    const stream = await engine.open(model, { size, encode: plan, fuse: plan, slots: 7 });
+    const frame = pictureFrame(width, height, 0);
+    await stream.pack(frame, 0);
+    frame.close();
+    on = true;
+    await stream.encode(0);
+    await stream.fuse([0, 0, 0, 0, 0, 0, 0], plan.tiles[0] as never);
+    on = false;
+    const q = engine.gpu.queue; await q.onSubmittedWorkDone();
+    const rows: [number, string][] = []; let total = 0; const by = new Map<string, [number, number]>();
+    for (const [p, g, r, x, y, z] of list) {
+      const e = engine.gpu.device.createCommandEncoder(); const c = e.beginComputePass();
+      sp.call(c, p); if (g) sb.call(c, 0, g, ...r); dw.call(c, x, y, z); c.end();
+      const t = performance.now(); q.submit([e.finish()]); await q.onSubmittedWorkDone(); const ms = performance.now() - t;
+      total += ms; rows.push([ms, `${p.label} ${x}x${y}x${z}`]);
+      const b = by.get(p.label) ?? [0, 0]; b[0] += ms; b[1]++; by.set(p.label, b);
+    }
+    rows.sort((a, b) => b[0] - a[0]);
+    return [`total ${total.toFixed(0)} in ${list.length}`, ...[...by].sort((a, b) => b[1][0] - a[1][0]).map(([k, [a, b]]) => `${a.toFixed(0)} ms ${b}x ${k}`), ...rows.slice(0, 12).map(([m, s]) => `  ${m.toFixed(0)} ${s}`)];
+  });
+}
+//PROFILE-END

@@ -22,7 +22,9 @@ describe.each(['mana-nano-x2', 'mana-live-x2'])('%s on WASM', (name) => {
     const expected = await floats(new URL(`${name}/output.f32`, fixtures));
     const answer = await engine.runTile(await shippedModel(name), input, { width: 64, height: 48 });
     expect(answer.length).toBe(expected.length);
-    expect(answer.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (expected[i] as number))), 0)).toBeLessThan(1e-4);
+    expect(
+      answer.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (expected[i] as number))), 0),
+    ).toBeLessThan(1e-4);
   });
 
   it('is refused when its golden tile does not match', async () => {

@@ -46,9 +46,13 @@ export async function loadOrt(files: OrtFiles, threads: number): Promise<OrtRunt
     // The file is chosen at run time and never bundled, so that only the build that is used is fetched.
     ort = (await import(/* @vite-ignore */ /* webpackIgnore: true */ files.api)) as Ort;
   } catch (cause) {
-    throw new UpscaleError('backend-unavailable', `ONNX Runtime could not be loaded from ${files.api}: ${reasonOf(cause)}`, {
-      cause,
-    });
+    throw new UpscaleError(
+      'backend-unavailable',
+      `ONNX Runtime could not be loaded from ${files.api}: ${reasonOf(cause)}`,
+      {
+        cause,
+      },
+    );
   }
   ort.env.logLevel = 'error';
   ort.env.wasm.wasmPaths = { mjs: files.mjs, wasm: files.wasm };

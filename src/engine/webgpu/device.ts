@@ -16,7 +16,6 @@ const LIMITS = [
 /** Features that ONNX Runtime uses where they exist. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
-
 /**
  * A GPU device, the buffers and textures made on it, and what became of it.
  *
@@ -41,9 +40,14 @@ export class GpuDevice {
       this.#pending.clear();
       onLost(reason);
     };
-    device.lost.then(({ message, reason }) => lose('backend-unavailable', `The GPU device was lost: ${message || reason}`));
+    device.lost.then(({ message, reason }) =>
+      lose('backend-unavailable', `The GPU device was lost: ${message || reason}`),
+    );
     device.addEventListener('uncapturederror', ({ error }) => {
-      lose(error instanceof GPUOutOfMemoryError ? 'backend-unavailable' : 'engine-failed', `WebGPU: ${reasonOf(error)}`);
+      lose(
+        error instanceof GPUOutOfMemoryError ? 'backend-unavailable' : 'engine-failed',
+        `WebGPU: ${reasonOf(error)}`,
+      );
     });
   }
 
@@ -53,7 +57,8 @@ export class GpuDevice {
    */
   static async request(adapter: GPUAdapter | undefined, onLost: (reason: string) => void): Promise<GpuDevice> {
     const found = adapter ?? (await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }));
-    if (!found) throw new UpscaleError('backend-unavailable', 'This browser has no WebGPU adapter.', { recoverable: false });
+    if (!found)
+      throw new UpscaleError('backend-unavailable', 'This browser has no WebGPU adapter.', { recoverable: false });
     try {
       const device = await found.requestDevice({
         label: 'mana-upscale',

@@ -37,13 +37,18 @@ export class TileGraph {
     options: { file: string; size: Size; inputs: PortShapes; outputs: PortShapes; capture: boolean },
   ): Promise<TileGraph> {
     const bytes = model.files.get(options.file);
-    if (!bytes) throw new UpscaleError('model-invalid', `The file ${options.file} of ${model.manifest.name} is missing.`);
+    if (!bytes)
+      throw new UpscaleError('model-invalid', `The file ${options.file} of ${model.manifest.name} is missing.`);
     const open = (capture: boolean): Promise<InferenceSession> =>
       runtime.exclusive(() =>
         runtime.ort.InferenceSession.create(bytes, {
           // The default layout, NHWC, gives wrong numbers for some channel counts (ONNX Runtime 1.30).
           executionProviders: [
-            { name: 'webgpu', device: gpu.device, preferredLayout: 'NCHW' } as InferenceSession.WebGpuExecutionProviderOption,
+            {
+              name: 'webgpu',
+              device: gpu.device,
+              preferredLayout: (globalThis as any).__layout ?? 'NCHW',
+            } as InferenceSession.WebGpuExecutionProviderOption,
           ],
           preferredOutputLocation: 'gpu-buffer',
           enableGraphCapture: capture,
@@ -60,7 +65,9 @@ export class TileGraph {
         return open(false);
       });
     } catch (cause) {
-      throw new UpscaleError('backend-unavailable', `ONNX Runtime made no WebGPU session: ${reasonOf(cause)}`, { cause });
+      throw new UpscaleError('backend-unavailable', `ONNX Runtime made no WebGPU session: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
     const scope = gpu.scope();
     const tensors = (shapes: PortShapes): Record<string, Tensor> =>

@@ -88,7 +88,10 @@ export class Packer {
   /** From main memory. `packed` is `[3, padded height, padded width]`. */
   fromBytes(frame: PlanarFrame, packed: GPUBuffer): void {
     if (frame.width !== this.size.width || frame.height !== this.size.height) {
-      throw new UpscaleError('frame-unsupported', `The stream is for ${sizeText(this.size)}, the frame is ${sizeText(frame)}.`);
+      throw new UpscaleError(
+        'frame-unsupported',
+        `The stream is for ${sizeText(this.size)}, the frame is ${sizeText(frame)}.`,
+      );
     }
     const numbers = new ArrayBuffer(96);
     const bytes = describe(frame, this.padded, numbers);
@@ -144,7 +147,10 @@ export class Packer {
     if (!group) {
       group = this.gpu.device.createBindGroup({
         layout: this.gpu.pipeline('pack bytes', FROM_BYTES).getBindGroupLayout(0),
-        entries: [this.#bytes as GPUBuffer, packed, this.#params].map((buffer, binding) => ({ binding, resource: { buffer } })),
+        entries: [this.#bytes as GPUBuffer, packed, this.#params].map((buffer, binding) => ({
+          binding,
+          resource: { buffer },
+        })),
       });
       this.#groups.set(packed, group);
     }
@@ -164,7 +170,10 @@ function describe(frame: PlanarFrame, padded: Size, numbers: ArrayBuffer): numbe
   const [first, second, third] = frame.planes;
   if (!first) throw new UpscaleError('frame-unsupported', `The ${frame.format} frame has no plane.`);
   if (frame.format !== 'I420' && frame.format !== 'NV12') {
-    words.set(RGB_BYTES[frame.format].map((byte) => first.offset + byte), 4);
+    words.set(
+      RGB_BYTES[frame.format].map((byte) => first.offset + byte),
+      4,
+    );
     words[8] = first.stride;
     return first.offset + (frame.height - 1) * first.stride + frame.width * 4;
   }

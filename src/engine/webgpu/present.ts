@@ -42,7 +42,9 @@ export class Presenter {
     const { width, height } = this.size;
     if (this.#canvas && this.#context) {
       const texture = this.#context.getCurrentTexture();
-      this.scope.gpu.submit((encoder) => encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]));
+      this.scope.gpu.submit((encoder) =>
+        encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]),
+      );
       return new VideoFrame(this.#canvas, { ...times, alpha: 'discard' });
     }
     // Texture rows are copied at multiples of 256 bytes; the frame is told so.

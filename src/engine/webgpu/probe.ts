@@ -16,7 +16,12 @@ const TOLERANCE = 1.5 / 255;
 
 const RGB: VideoColorSpaceInit = { primaries: 'bt709', transfer: 'iec61966-2-1', matrix: 'rgb', fullRange: true };
 const BT709: VideoColorSpaceInit = { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false };
-const BT601: VideoColorSpaceInit = { primaries: 'smpte170m', transfer: 'smpte170m', matrix: 'smpte170m', fullRange: false };
+const BT601: VideoColorSpaceInit = {
+  primaries: 'smpte170m',
+  transfer: 'smpte170m',
+  matrix: 'smpte170m',
+  fullRange: false,
+};
 
 const PROBED: readonly (readonly [VideoPixelFormat, VideoColorSpaceInit])[] = [
   ['RGBX', RGB],
@@ -74,8 +79,11 @@ export async function probeCanvas(gpu: GpuDevice): Promise<boolean> {
     const drawn = pattern(SIZE.width * SIZE.height * 4).map((value, i) => (i % 4 === 3 ? 255 : value));
     const canvas = await gpu.checked(() => new Presenter(scope, readBack, SIZE, 'canvas'));
     presenter = canvas;
-    gpu.queue.writeTexture({ texture: canvas.picture }, drawn, { bytesPerRow: SIZE.width * 4 }, [SIZE.width, SIZE.height]);
-    frame = await (await gpu.checked(() => canvas.frame({ timestampUs: 0 })));
+    gpu.queue.writeTexture({ texture: canvas.picture }, drawn, { bytesPerRow: SIZE.width * 4 }, [
+      SIZE.width,
+      SIZE.height,
+    ]);
+    frame = await await gpu.checked(() => canvas.frame({ timestampUs: 0 }));
     const shown = new Uint8Array(drawn.length);
     await frame.copyTo(shown, { format: 'RGBX' });
     return drawn.every((value, i) => i % 4 === 3 || Math.abs(value - (shown[i] as number)) <= 1);

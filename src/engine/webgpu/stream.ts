@@ -2,10 +2,17 @@ import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes, Size } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
 import type { PlaneSpec } from '../../model/manifest.js';
-import { type EngineStream, type LoadedModel, noTimes, type StageTimes, type StreamShape, type Tile } from '../engine.js';
+import {
+  type EngineStream,
+  type LoadedModel,
+  noTimes,
+  type StageTimes,
+  type StreamShape,
+  type Tile,
+} from '../engine.js';
 import { strided } from '../planes.js';
 import { Comparer } from './compare.js';
-import { type RectCopy, RectCopier } from './copy-rect.js';
+import { RectCopier, type RectCopy } from './copy-rect.js';
 import type { GpuDevice, GpuScope } from './device.js';
 import type { TileGraph } from './graph.js';
 import { Packer } from './pack.js';
@@ -79,7 +86,13 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     this.#comparer = new Comparer(scope, this.#readBack, picture, manifest.align);
     this.#presenter = new Presenter(scope, this.#readBack, output, parts.presentation);
     const { scale } = manifest;
-    this.#stitcher = new Stitcher(scope, shape.fuse.tiles, scale, fuse.output(manifest.fuse.output), this.#presenter.picture);
+    this.#stitcher = new Stitcher(
+      scope,
+      shape.fuse.tiles,
+      scale,
+      fuse.output(manifest.fuse.output),
+      this.#presenter.picture,
+    );
     const copies: RectCopy[] = [];
     const cut = (plane: string, position: number, port: GPUBuffer, copy: (spec: PlaneSpec) => RectCopy): Cut => {
       const index = copies.push(copy(this.#spec(plane))) - 1;
@@ -151,9 +164,13 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
       const { shape, encode } = this.parts;
       for (const { index } of shape.encode.tiles) {
         await encode.runtime.exclusive(async () => {
-          await this.#timed('gather', async () => this.#copy(this.#encodeIn[index], [slot], 'in', shape.encode.tiles.length));
+          await this.#timed('gather', async () =>
+            this.#copy(this.#encodeIn[index], [slot], 'in', shape.encode.tiles.length),
+          );
           await this.#timed('encode', () => encode.run());
-          await this.#timed('gather', async () => this.#copy(this.#encodeOut[index], [slot], 'out', shape.encode.tiles.length));
+          await this.#timed('gather', async () =>
+            this.#copy(this.#encodeOut[index], [slot], 'out', shape.encode.tiles.length),
+          );
         });
       }
     });
@@ -172,9 +189,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     const out = this.parts.fuse.output(this.parts.model.manifest.fuse.output);
     const { width, height } = this.parts.shape.fuse.tileSize;
     const length = 3 * width * height * this.parts.model.manifest.scale ** 2;
-    return this.#call(() =>
-      this.#fuse(window, 0, () => this.#numbers(out, length)),
-    );
+    return this.#call(() => this.#fuse(window, 0, () => this.#numbers(out, length)));
   }
 
   output(times: FrameTimes): Promise<VideoFrame> {

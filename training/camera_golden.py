@@ -1,0 +1,77 @@
+"""Writes the camera fixture: 8 real frames as I420, and what mana-nano-x2 makes of them.
+
+    python3 -m training.camera_golden --weights DIR --clip DIR/flutter-bee.mp4 --out test/fixtures/camera
+
+frames.i420: 8 frames of 96x64, BT.601 limited range. golden.rgb: 8 frames of 192x128, interleaved u8.
+The sequence is a loop: the window of frame c is the frames (c-3 .. c+3) mod 8. Needs the ffmpeg command.
+"""
+
+import argparse
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .networks import WINDOW, load
+
+WIDTH, HEIGHT, FRAMES = 96, 64, 8
+START = "2.0"  # seconds into the clip: the bee moves its wings and legs
+# 640x426 of the 1280x720 picture, on the insect, shrunk 6.7 times.
+CROP = "crop=640:426:320:180"
+FILTER = f"{CROP},scale={WIDTH}:{HEIGHT}:flags=lanczos:out_color_matrix=bt601:out_range=tv"
+
+
+def cut(clip):
+    """The frames as one I420 string."""
+    command = ["ffmpeg", "-v", "error", "-ss", START, "-i", clip, "-vf", FILTER, "-frames:v", str(FRAMES)]
+    command += ["-vsync", "0", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def to_rgb(i420):
+    """One I420 frame, BT.601 limited range -> float [3, h, w] in 0..1, clamped, never rounded.
+
+    Each chroma sample stands for its 2x2 pixels. R = 255/219*(Y-16) + 2*(1-Kr)*255/224*(Cr-128), and so on,
+    with Kr = 0.299, Kb = 0.114.
+    """
+    area = WIDTH * HEIGHT
+    planes = np.frombuffer(i420, np.uint8).astype(np.float64)
+    luma = (planes[:area].reshape(HEIGHT, WIDTH) - 16) / 219
+    chroma = planes[area:].reshape(2, HEIGHT // 2, WIDTH // 2).repeat(2, 1).repeat(2, 2)
+    cb, cr = (chroma - 128) / 224
+    red, green, blue = 0.299, 0.587, 0.114
+    r = luma + 2 * (1 - red) * cr
+    b = luma + 2 * (1 - blue) * cb
+    g = luma - (2 * (1 - blue) * blue * cb + 2 * (1 - red) * red * cr) / green
+    return np.clip(np.stack([r, g, b]), 0, 1).astype(np.float32)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", required=True, help="folder of mana-nano-x2.pt and .json")
+    parser.add_argument("--clip", required=True, help="flutter-bee.mp4 (CC0, flutter/assets-for-api-docs)")
+    parser.add_argument("--out", default="test/fixtures/camera")
+    arguments = parser.parse_args()
+
+    raw = cut(arguments.clip)
+    size = WIDTH * HEIGHT * 3 // 2
+    assert len(raw) == FRAMES * size, f"{arguments.clip}: {len(raw)} bytes are not {FRAMES} frames."
+    frames = torch.from_numpy(np.stack([to_rgb(raw[i * size : (i + 1) * size]) for i in range(FRAMES)]))
+    network = load(arguments.weights, "mana-nano-x2")
+    reach = WINDOW // 2
+    outputs = []
+    with torch.no_grad():
+        for centre in range(FRAMES):
+            window = [(centre + step) % FRAMES for step in range(-reach, reach + 1)]
+            outputs.append(network(frames[None, window])[0])
+    rgb = (torch.stack(outputs).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "frames.i420").write_bytes(raw)
+    (out / "golden.rgb").write_bytes(rgb.contiguous().numpy().tobytes())
+
+
+if __name__ == "__main__":
+    main()
