@@ -2,11 +2,22 @@
 
 from math import prod
 
-from onnx import numpy_helper, shape_inference
+import numpy as np
+from onnx import TensorProto, numpy_helper, shape_inference
 
 SIDE = 256  # pixels along a side of the picture that is counted; large, so that the cells beyond its edge weigh little
 BYTES = 4  # fp32
 VIEWS = {"Reshape"}  # results that share their input's memory
+# The integer operators of a graph's shape arithmetic, which fold away once the size is known.
+FOLDS = {
+    "Add": np.add,
+    "Mul": np.multiply,
+    "Div": np.floor_divide,
+    "Gather": lambda data, indices: data[indices],
+    "Slice": lambda data, start, end: data[int(start) : int(end)],
+    "Reshape": np.reshape,
+    "Concat": lambda *parts: np.concatenate(parts),
+}
 
 
 def cost(model):
@@ -15,7 +26,7 @@ def cost(model):
     The peak is that of a simple walk in node order: a tensor lives from its node to its last use, nothing is
     reused in place, and the graph's inputs and weights do not count.
     """
-    shapes = infer_shapes(model)
+    model, shapes = sized(model)
     weights = {weight.name for weight in model.graph.initializer}
     given = weights | {value.name for value in model.graph.input}
     root = {}  # name of a view -> name of the tensor whose memory it shows
@@ -45,22 +56,47 @@ def cost(model):
     }
 
 
-def infer_shapes(model):
-    """{tensor name: shape} for one picture of SIDE x SIDE."""
-    sized = type(model)()
-    sized.CopyFrom(model)
+def sized(model):
+    """The graph for one picture of SIDE x SIDE, without its shape arithmetic; and {tensor name: shape}."""
+    fixed = type(model)()
+    fixed.CopyFrom(model)
+    graph = fixed.graph
     size = {"batch": 1, "height": SIDE, "width": SIDE, "height_2": SIDE // 2, "width_2": SIDE // 2}
-    for value in sized.graph.input:
-        for dim in value.type.tensor_type.shape.dim:
+    given = {}
+    for value in graph.input:
+        dims = value.type.tensor_type.shape.dim
+        for dim in dims:
             if dim.dim_param:
                 dim.dim_value = size[dim.dim_param]
-    for value in sized.graph.output:
+        given[value.name] = np.array([dim.dim_value for dim in dims])
+    for value in graph.output:
         value.type.tensor_type.ClearField("shape")
-    graph = shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True).graph
-    shapes = {weight.name: tuple(numpy_helper.to_array(weight).shape) for weight in graph.initializer}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
+    fold(graph, given)
+    inferred = shape_inference.infer_shapes(fixed, strict_mode=True).graph
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    for value in [*inferred.input, *inferred.value_info, *inferred.output]:
         shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-    return shapes
+    unknown = [name for node in graph.node for name in node.output if 0 in shapes.get(name, (0,))]
+    assert not unknown, f"The shapes of {unknown} could not be inferred."
+    return fixed, shapes
+
+
+def fold(graph, given):
+    """Replaces the nodes that follow from Shape of the inputs {name: shape} by constants."""
+    integers = {w.name: numpy_helper.to_array(w) for w in graph.initializer if w.data_type == TensorProto.INT64}
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Shape":
+            result = given[node.input[0]][node.attribute[0].i :]
+        elif node.op_type in FOLDS and all(name in integers for name in node.input):
+            result = FOLDS[node.op_type](*(integers[name] for name in node.input))
+        else:
+            kept.append(node)
+            continue
+        integers[node.output[0]] = result
+        graph.initializer.append(numpy_helper.from_array(result, node.output[0]))
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def macs(node, shapes):

@@ -3,8 +3,8 @@
     python3 -m training.evaluate --weights DIR --vid4 DIR [--out training/metrics.json]
 
 Protocol: ground truth cropped to multiples of 8 times the scale; low resolution by PIL BICUBIC, 8 bit; PSNR on Y
-(BT.601 luma) with 8 pixels of border cut, output rounded to 8 bit; mean over the two frames, then over the four
-sequences. Vid4 (calendar.mkv, city.mkv, foliage.mkv, walk.mkv) is for measuring only. Needs the ffmpeg command.
+(BT.601 luma, 16..235) with 8 pixels of border cut, output rounded to 8 bit; mean over the two frames, then over the
+four sequences. Vid4 (calendar.mkv, city.mkv, foliage.mkv, walk.mkv) is for measuring only. Needs the ffmpeg command.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from .networks import WINDOW, load
 
 SEQUENCES = {"calendar": (720, 576), "city": (704, 576), "foliage": (720, 480), "walk": (720, 480)}
 CENTRES = (13, 18)
+PROTOCOL = "frames 13 and 18 from zero, PIL bicubic x2 down, 8 pixels of border cut; PyTorch on CPU, training.evaluate"
 BORDER = 8
 LUMA = np.array([65.481, 128.553, 24.966]) / 255  # Y of BT.601, limited range, from RGB in 0..255
 
@@ -83,9 +84,9 @@ def main():
             {
                 "set": "Vid4",
                 "measure": "PSNR Y, dB",
-                "protocol": "frames 13 and 18 from zero, PIL bicubic down, 8 pixels of border cut; PyTorch on CPU, training.evaluate",
+                "protocol": PROTOCOL,
                 "value": round(float(mean[0]), 2),
-                "bicubic": round(float(mean[1]), 2),
+                "bicubicUp": round(float(mean[1]), 2),
                 **table,
             }
         ]

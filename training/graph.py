@@ -1,7 +1,7 @@
 """A few lines around onnx.helper, so that a network's graph reads like the network."""
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
+from onnx import TensorProto, checker, helper, numpy_helper
 
 OPSET = 17
 IR_VERSION = 8
@@ -61,14 +61,10 @@ class Graph:
     def transpose(self, x, *order, label=None):
         return self.op("Transpose", x, label=label, perm=order)
 
-    def slice(self, x, axis, start, end, label=None):
-        return self.op("Slice", x, self.ints(start), self.ints(end), self.ints(axis), label=label)
-
-    def model(self, producer="mana-upscale"):
+    def model(self):
         """The checked ONNX model."""
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, list(self.weights.values()))
         opset = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, producer_name=producer, opset_imports=opset, ir_version=IR_VERSION)
+        model = helper.make_model(graph, producer_name="mana-upscale", opset_imports=opset, ir_version=IR_VERSION)
         checker.check_model(model, full_check=True)
-        shape_inference.infer_shapes(model, strict_mode=True)
         return model

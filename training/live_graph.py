@@ -9,10 +9,10 @@ changing the function:
 - Keys and values are cut into 4x4 cells once; one Gather of 2x2 neighbouring cells makes the windows of all blocks.
 - Neighbours go one after another: the scores of one are 256 bytes a pixel, those of seven 1.8 KB.
 - Shape arithmetic is only what the Gather's indices and one Reshape need; it folds away when height and width
-  are fixed. The other Reshapes do with 0, -1 and constants, which is why block columns come before block rows.
+  are fixed. The other Reshapes do with 0, -1 and constants, which is why blocks are numbered column by column.
 
-Letters in shapes: B batch, I rows and J columns of blocks (h/8, w/8), S = J*I blocks in the order of columns,
-C channels, D attention width, K = D + 4 channels of an extended query or key.
+Letters in shapes: B batch, I rows and J columns of blocks (h/8, w/8), S = J*I blocks in that order, C channels,
+D attention width, K = D + 4 channels of an extended query or key.
 """
 
 import numpy as np
@@ -67,7 +67,10 @@ def fuse_graph(network):
     raw, query = queries(g, state, d, feat)
     key_cells, value_cells = cells(g, state, d, keys, values)
     attended = [
-        neighbour(g, state, d, t, query, window(g, key_cells[t], indices, d + EXTRA), window(g, value_cells[t], indices, d))
+        neighbour(
+            g, state, d, t, query,
+            window(g, key_cells[t], indices, d + EXTRA), window(g, value_cells[t], indices, d),
+        )
         for t in range(WINDOW)
     ]
     wz = state["attn.wz.weight"][:, :, 0, 0].T
@@ -186,7 +189,7 @@ def window(g, x, indices, channels):
 
 
 def neighbour(g, state, d, t, query, key, value):
-    """Attention of query [B, S, 64, K] to frame t's windows: key [B, S, 64, K], value [B, S, 64, D] -> [B, S, 64, D]."""
+    """query [B, S, 64, K] to frame t's windows: key [B, S, 64, K], value [B, S, 64, D] -> [B, S, 64, D]."""
     key = g.op("Add", key, g.weight(f"key.place.{t}", key_place(d, state["attn.std"][t])))
     scores = g.op("MatMul", query, g.transpose(key, 0, 1, 3, 2))  # [B, S, 64, 64]
     return g.op("MatMul", g.op("Softmax", scores, axis=-1), value, label=f"attended.{t}")

@@ -113,7 +113,7 @@ class Attention(nn.Module):
 
 
 def windows(plane):
-    """plane [B, D, h/2, w/2] -> [B, D, 64, blocks]: the 8x8 pooled cells around each block, zero outside the picture."""
+    """plane [B, D, h/2, w/2] -> [B, D, 64, blocks]: the 8x8 pooled cells around each block, zero outside."""
     b, d = plane.shape[:2]
     cut = F.unfold(plane, REACH, padding=HALO // POOL, stride=BLOCK // POOL)
     return cut.view(b, d, REACH**2, -1)

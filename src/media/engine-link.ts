@@ -55,6 +55,14 @@ export class EngineLink {
     return this.#call(id, 'flush', (call) => ({ type: 'flush', id, call }));
   }
 
+  /** Forgets a stream's window and everything the engine holds for it. The next call begins anew. */
+  reset(id: number): void {
+    const stream = this.#streams.get(id);
+    if (!stream || !this.#worker) return;
+    this.#post(this.#worker, { type: 'close', id });
+    this.#post(this.#worker, { type: 'open', id, settings: stream.settings });
+  }
+
   close(id: number): void {
     this.#streams.delete(id);
     if (this.#worker) this.#post(this.#worker, { type: 'close', id });

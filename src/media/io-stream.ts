@@ -15,8 +15,14 @@ export interface Sink {
   close(): Promise<void>;
 }
 
-/** A failed network is tried again after this long, doubled each time. */
-const RETRY_MS = { first: 500, most: 30_000 } as const;
+/** A failed network is tried again after this long, doubled each time; one that was too slow, not before `slow`. */
+const RETRY_MS = { first: 500, slow: 5_000, most: 60_000 } as const;
+
+/**
+ * The network is too slow when a frame takes longer than the budget this often in a row, or once this many times as
+ * long. Until then a slow frame may be a stall of the machine.
+ */
+const TOO_SLOW = { frames: 3, times: 3 } as const;
 
 /**
  * One stream in the `io` worker: decides for each source frame what makes its picture, and sees to it that frames leave
@@ -34,6 +40,7 @@ export class IoStream {
   #network: { size: Size; ready: boolean } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs: number = RETRY_MS.first;
+  #slowFrames = 0;
   #closed = false;
 
   constructor(
@@ -110,9 +117,21 @@ export class IoStream {
   }
 
   async #toNetwork(frame: VideoFrame, size: Size): Promise<void> {
+    const { budgetMs } = this.settings;
+    const start = performance.now();
+    const call = this.engine.frame(this.id, frame, size);
     try {
-      this.#accept(await this.engine.frame(this.id, frame, size));
-      this.#retryMs = RETRY_MS.first;
+      const report = await atMost(budgetMs * TOO_SLOW.times, call);
+      const ms = performance.now() - start;
+      this.#slowFrames = ms > budgetMs ? this.#slowFrames + 1 : 0;
+      if (report !== 'late') this.#accept(report);
+      if (report === 'late' || this.#slowFrames >= TOO_SLOW.frames) {
+        // A frame that is still under way comes out later than others, and is dropped then.
+        this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
+        this.#lost(`the network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms`);
+      } else if (this.#slowFrames === 0) {
+        this.#retryMs = RETRY_MS.first;
+      }
     } catch (thrown) {
       if (!this.#closed) this.meter.dropped.failed++;
       this.#lost(reasonOf(thrown));
@@ -154,6 +173,8 @@ export class IoStream {
     if (this.#closed) return;
     if (this.#network) this.tell({ type: 'fallback', from: 'network', to: 'fast', reason });
     this.#network = undefined;
+    this.engine.reset(this.id);
+    this.#slowFrames = 0;
     this.#levelReason = reason;
     this.meter.engine(undefined);
     if (this.#retry !== undefined) return;
@@ -197,5 +218,19 @@ export class IoStream {
     }
     this.meter.emitted(out.timestamp, level, performance.now());
     this.sink.write(out);
+  }
+}
+
+/** What a promise gives, or `'late'` when it takes longer than `ms`. */
+async function atMost<T>(ms: number, promise: Promise<T>): Promise<T | 'late'> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    promise.catch(() => undefined);
   }
 }

@@ -47,7 +47,7 @@ export class TileGraph {
             {
               name: 'webgpu',
               device: gpu.device,
-              preferredLayout: (globalThis as any).__layout ?? 'NCHW',
+              preferredLayout: 'NCHW',
             } as InferenceSession.WebGpuExecutionProviderOption,
           ],
           preferredOutputLocation: 'gpu-buffer',

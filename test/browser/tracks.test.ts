@@ -1,0 +1,218 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packRgb } from '../../src/frame/colour.js';
+import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
+import type { UpscaleStats } from '../../src/media/stats.js';
+import type {
+  endings,
+  loopback,
+  manyFrames,
+  missingModel,
+  pulling,
+  Received,
+  resolutionSwitch,
+  tooSlow,
+} from '../pages/tracks.js';
+import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { shippedModel, wasmEngine } from '../support/models.js';
+import { psnr } from '../support/pictures.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+const WIDTH = 96;
+const HEIGHT = 64;
+const FRAMES = 8;
+const fixture = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../fixtures/camera/${name}`, import.meta.url)));
+
+let server: TestServer;
+let browser: Browser;
+let folder: string;
+
+/** A camera that loops over eight real frames, five a second. */
+function writeCamera(path: string): void {
+  const frames = fixture('frames.i420');
+  const bytes = frames.length / FRAMES;
+  const parts = [Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F5:1 Ip A1:1 C420mpeg2\n`)];
+  for (let i = 0; i < FRAMES; i++)
+    parts.push(Buffer.from('FRAME\n'), Buffer.from(frames.subarray(i * bytes, (i + 1) * bytes)));
+  writeFileSync(path, Buffer.concat(parts));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mana-upscale-'));
+  writeCamera(join(folder, 'camera.y4m'));
+  server = await startServer();
+  browser = await launchChromium({ camera: join(folder, 'camera.y4m') });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a page's function in a fresh page and sees to it that nothing is left: no worker, no frame, no error. */
+async function clean<T>(name: string, ...args: unknown[]): Promise<T> {
+  const { page, log } = await openPage(browser, server.url);
+  const result = await inPage<T>(page, 'tracks', name, ...args);
+  await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
+  await page.evaluate(() => (globalThis as unknown as { gc(): void }).gc());
+  await page.close();
+  expect(
+    log.filter((line) => /garbage collected without being closed|^error: (?!Failed to load resource)/.test(line)),
+  ).toEqual([]);
+  return result;
+}
+
+const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+
+describe('upscaleTrack in Chromium', () => {
+  it('a camera: the output’s pixels are the Python reference’s, ≥ 45 dB', async () => {
+    const { frames, stats, width } = await clean<{ frames: string[]; stats: UpscaleStats; width: number }>(
+      'upscaledCamera',
+      14,
+    );
+    expect(width).toBe(WIDTH * 2);
+    expect(stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'network' });
+    const golden = fixture('golden.rgb');
+    const size = golden.length / FRAMES;
+    const references = Array.from({ length: FRAMES }, (_, i) => {
+      const rgb = golden.subarray(i * size, (i + 1) * size);
+      return Uint8Array.from({ length: (size / 3) * 4 }, (_, at) =>
+        at % 4 === 3 ? 255 : (rgb[(at >> 2) * 3 + (at % 4)] as number),
+      );
+    });
+    const matches = frames.map((frame) => {
+      const quality = references.map((reference) => psnr(bytes(frame), reference));
+      const best = quality.indexOf(Math.max(...quality));
+      return { best, psnr: quality[best] as number };
+    });
+    // The first frames' windows have no neighbours yet; after them every frame has its seven.
+    const full = matches.slice(4);
+    expect(Math.min(...full.map((match) => match.psnr))).toBeGreaterThanOrEqual(45);
+    expect(new Set(full.map(({ best }) => best)).size).toBeGreaterThanOrEqual(6);
+  });
+
+  it('a WebRTC connection: each output is the network’s answer to the seven frames received around it, ≥ 45 dB', async () => {
+    const { input, output } = await clean<Awaited<ReturnType<typeof loopback>>>('loopback', 60);
+    const engine = wasmEngine();
+    const model = await shippedModel('mana-nano-x2');
+    input.sort((a, b) => a.timestampUs - b.timestampUs);
+    const checked: number[] = [];
+    for (const frame of output) {
+      const centre = input.findIndex(({ timestampUs }) => timestampUs === frame.timestampUs);
+      const window = input.slice(centre - 3, centre + 4);
+      // Frames whose neighbours all went through the network too, and are of one size.
+      const first = input.findIndex(({ timestampUs }) => timestampUs === output[0]?.timestampUs);
+      if (centre < first + 3 || window.length < 7 || checked.length === 5) continue;
+      if (window.some(({ width, height }) => width !== window[0]?.width || height !== window[0]?.height)) continue;
+      const { width, height } = window[0] as Received;
+      if (frame.width !== width * 2) continue;
+      const [w, h] = [Math.ceil(width / 8) * 8, Math.ceil(height / 8) * 8];
+      const planes = new Float32Array(7 * 3 * w * h);
+      for (const [slot, each] of window.entries()) {
+        packRgb(planar(each), planes.subarray(slot * 3 * w * h, (slot + 1) * 3 * w * h), w, h);
+      }
+      const answer = await engine.runTile(model, planes, { width: w, height: h });
+      const expected = new Uint8ClampedArray(frame.width * frame.height * 4);
+      for (let y = 0; y < frame.height; y++) {
+        for (let x = 0; x < frame.width; x++) {
+          for (let c = 0; c < 3; c++)
+            expected[(y * frame.width + x) * 4 + c] = (answer[(c * h * 2 + y) * w * 2 + x] as number) * 255;
+        }
+      }
+      checked.push(psnr(bytes(frame.data), new Uint8Array(expected.buffer)));
+    }
+    expect(checked).toHaveLength(5);
+    expect(Math.min(...checked)).toBeGreaterThanOrEqual(45);
+  });
+
+  it('a source that changes size twice: one output size, rising timestamps, the right picture throughout', async () => {
+    const {
+      sizes,
+      psnr: quality,
+      timestamps,
+      levels,
+      input,
+    } = await clean<Awaited<ReturnType<typeof resolutionSwitch>>>('resolutionSwitch');
+    expect(sizes).toEqual(['320x192']);
+    expect(input).toEqual(expect.arrayContaining(['160', '80']));
+    for (let i = 1; i < timestamps.length; i++) expect(timestamps[i]).toBeGreaterThan(timestamps[i - 1] as number);
+    expect(timestamps.length).toBeGreaterThan(60);
+    expect(levels.filter((level) => level === 'network').length).toBeGreaterThanOrEqual(2);
+    // Half or a quarter of the truth's resolution: blurred, never wrong.
+    expect(Math.min(...quality)).toBeGreaterThan(20);
+  });
+
+  it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', async () => {
+    const { pushed, out, inOrder, heapGrowth, stats } = await clean<Awaited<ReturnType<typeof manyFrames>>>(
+      'manyFrames',
+      300,
+    );
+    expect(out).toBe(pushed);
+    expect(inOrder).toBe(true);
+    expect(stats?.framesDropped).toEqual({ busy: 0, late: 0, failed: 0 });
+    expect(stats?.framesByLevel.network).toBe(stats?.framesEncoded);
+    expect(stats?.framesEncoded).toBeGreaterThanOrEqual(300);
+    expect(heapGrowth).toBeLessThan(4 * 2 ** 20);
+  });
+
+  it('ends with its source, its user, its signal; refuses what cannot be', async () => {
+    const result = await clean<Awaited<ReturnType<typeof endings>>>('endings');
+    expect(result).toMatchObject({
+      contentHint: 'detail',
+      lastFrame: 29,
+      sourceAfterStop: 'live',
+      afterAbort: 'AbortError',
+      endedSource: 'TypeError: track has ended already; it must be live.',
+      badScale: 'TypeError: options.scale must be 2: no model for 7 ships yet.',
+      supported: true,
+      report: { supported: true, reason: '', path: 'streams', wasmThreads: true },
+    });
+  });
+
+  it('a model that cannot be fetched: the picture goes on, fast-scaled, and the reason is told', async () => {
+    const {
+      reasons,
+      levels,
+      psnr: quality,
+      backend,
+    } = await clean<Awaited<ReturnType<typeof missingModel>>>('missingModel');
+    expect(reasons.length).toBeGreaterThan(0);
+    expect(reasons[0]).toMatch(/could not be fetched|not JSON/);
+    expect(levels).toEqual(['fast']);
+    expect(backend).toBeNull();
+    expect(quality).toBeGreaterThan(20);
+  });
+
+  it('a network slower than the budget is left for the fast scaler, and the reason is told', async () => {
+    const { reasons, frames } = await clean<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
+    expect(frames).toBe(90);
+    expect(reasons[0]).toMatch(/takes more than \d+ ms for a frame; the budget is 30 ms/);
+  });
+
+  it('frames() can be pulled and left; shareFrames() gives every subscriber each frame', async () => {
+    const { pulled, sizes, shared, open } = await clean<Awaited<ReturnType<typeof pulling>>>('pulling');
+    expect(pulled).toBe(10);
+    expect(sizes).toEqual(['96x64']);
+    expect(shared[0]).toBeGreaterThan(5);
+    expect(shared[1]).toBe(shared[0]);
+    expect(open).toBe('ended');
+  });
+});
+
+function planar(received: Received): PlanarFrame {
+  return {
+    format: received.format as PlanarFormat,
+    width: received.width,
+    height: received.height,
+    data: bytes(received.data),
+    planes: received.planes,
+    timestampUs: received.timestampUs,
+    colourSpace: { matrix: (received.matrix ?? 'bt709') as ColourMatrix, fullRange: received.fullRange ?? false },
+  };
+}
