@@ -22,13 +22,12 @@ export async function fileSource(file: File, size: Size): Promise<Source> {
   const even = (length: number): number => Math.max(2, 2 * Math.round((length * zoom) / 2));
   const surface = newSurface(even(videoWidth), even(videoHeight));
   const shrinker = new Shrinker(false);
-  const { track, send } = canvasTrack(surface.canvas);
+  const track = canvasTrack(surface.canvas);
   let open = true;
   const shown = (): void => {
     if (!open) return;
     video.requestVideoFrameCallback(shown);
     shrinker.draw(video, videoWidth, videoHeight, surface);
-    send();
   };
   shown();
   return {

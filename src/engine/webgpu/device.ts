@@ -130,6 +130,15 @@ export class GpuDevice {
     return result;
   }
 
+  /**
+   * Answers when the GPU has done all that was submitted.
+   * @throws UpscaleError where the device turned out to be lost
+   */
+  async settled(): Promise<void> {
+    await this.queue.onSubmittedWorkDone().catch(() => undefined);
+    if (this.#fault) throw this.#fault;
+  }
+
   /** Awaits `work`, but not beyond the loss of the device. Rejects with {@link UpscaleError} only. */
   guard<T>(work: () => Promise<T>): Promise<T> {
     if (this.#fault) return Promise.reject(this.#fault);
@@ -143,7 +152,8 @@ export class GpuDevice {
       };
       work().then(
         (value) => done(() => resolve(value)),
-        (thrown: unknown) => done(() => reject(asUpscaleError(thrown))),
+        // A call may fail just before the loss that made it fail is told.
+        (thrown: unknown) => this.settled().then(() => done(() => reject(asUpscaleError(thrown))), reject),
       );
     });
   }

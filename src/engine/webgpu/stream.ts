@@ -62,7 +62,6 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   readonly #encodeOut: readonly (readonly Cut[])[];
   readonly #fuseIn: readonly (readonly Cut[])[];
   readonly #running = new Set<Promise<unknown>>();
-  #framesDone: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
   private constructor(
@@ -129,8 +128,6 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   pack(frame: VideoFrame, slot: number): Promise<void> {
     return this.#call(async () => {
-      // One frame's work on the GPU at a time: a queue behind our back would be delay that nobody sees.
-      await this.#timed('wait', () => this.#framesDone);
       const packed = this.#plane(slot, 'frame');
       if (canImport(this.parts.imports, frame, this.parts.shape.size)) {
         await this.#timed('copyIn', async () => this.#packer.fromTexture(frame, packed));
@@ -194,9 +191,9 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   output(times: FrameTimes): Promise<VideoFrame> {
     return this.#call(async () => {
-      const frame = await this.#timed('out', () => this.#presenter.frame(times));
-      this.#framesDone = this.gpu.queue.onSubmittedWorkDone().catch(() => undefined);
-      return frame;
+      // A queue behind our back would be delay that nobody sees, and a lost device would show as a black frame.
+      await this.#timed('wait', () => this.gpu.settled());
+      return this.#timed('out', () => this.#presenter.frame(times));
     });
   }
 

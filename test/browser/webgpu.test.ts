@@ -1,0 +1,119 @@
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+// Software WebGPU: pictures are tiny, and compiling a network takes seconds.
+const SMALL = { width: 24, height: 16 };
+const NANO = 'mana-nano-x2';
+const LIVE = 'mana-live-x2';
+
+interface Match {
+  levels: number;
+  moving: boolean;
+}
+
+let server: TestServer;
+const opened: Browser[] = [];
+
+async function open(gpu: 'swiftshader' | 'swiftshader-no-import'): Promise<Page> {
+  const browser = await launchChromium({ gpu });
+  opened.push(browser);
+  return (await openPage(browser, server.url)).page;
+}
+
+beforeAll(async () => {
+  server = await startServer();
+});
+
+afterAll(async () => {
+  for (const browser of opened) await browser.close();
+  await server?.close();
+});
+
+const limited = (matrix: VideoMatrixCoefficients) => ({ matrix, primaries: 'bt709', transfer: 'bt709', fullRange: false });
+const SOURCES = [
+  { format: 'RGBX', coded: [17, 13] },
+  { format: 'BGRX', coded: [24, 16] },
+  { format: 'BGRA', coded: [24, 20], visible: [4, 2, 18, 13] },
+  { format: 'I420', coded: [23, 15], colorSpace: limited('bt709') },
+  { format: 'I420', coded: [24, 20], visible: [2, 4, 19, 11], colorSpace: limited('smpte170m') },
+  { format: 'NV12', coded: [24, 16], visible: [2, 2, 17, 13], colorSpace: { ...limited('smpte170m'), fullRange: true } },
+];
+
+describe('WebGPU engine, frames as textures', () => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await open('swiftshader');
+  });
+
+  test('imports frames and presents a canvas where probing finds the pixels right', async () => {
+    const { imports, presentation } = await inPage<{ imports: string[]; presentation: string }>(page, 'webgpu', 'ways');
+    expect(presentation).toBe('canvas');
+    expect(imports).toContain('BGRX bt709 iec61966-2-1 rgb true');
+    // Chromium smooths chroma on import: not our pixels.
+    expect(imports.filter((kind) => /I420|NV12/.test(kind))).toEqual([]);
+  });
+
+  test.each([NANO, LIVE])('%s answers the golden tile within 1e-4', async (name) => {
+    expect((await inPage<{ error: number }>(page, 'webgpu', 'golden', name)).error).toBeLessThan(1e-4);
+  });
+
+  test('eleven frames that differ, replayed by graph capture, equal WASM within 1 level', async () => {
+    const run = { name: NANO, size: SMALL, frames: 11 };
+    const { levels, moving } = await inPage<Match>(page, 'webgpu', 'againstWasm', run);
+    expect(levels).toBeLessThanOrEqual(1);
+    expect(moving).toBe(true);
+  });
+
+  test('tiles equal the whole picture within 1 level', async () => {
+    const run = { name: NANO, size: { width: 45, height: 13 }, frames: 2, maxPixels: 640 };
+    expect((await inPage<Match>(page, 'webgpu', 'tiledAgainstWhole', run)).levels).toBeLessThanOrEqual(1);
+  });
+
+  test('packs every format, odd sizes and crops within 1 level, by texture where it may', async () => {
+    const { levels, imported } = await inPage<{ levels: number[]; imported: number }>(page, 'webgpu', 'packing', SOURCES, true);
+    expect(Math.max(...levels)).toBeLessThanOrEqual(1);
+    expect(imported).toBe(3);
+  });
+
+  test('finds the cells that changed', async () => {
+    const changed = [[0, 0], [15, 9], [20, 12]]; // the last pixel is repeated to the padded edge, in its own cell
+    expect(await inPage(page, 'webgpu', 'comparing', changed)).toEqual([1, 0, 0, 0, 1, 1]);
+  });
+
+  test('nothing is left alive after dispose, even in the middle of a call', async () => {
+    const left = await inPage(page, 'webgpu', 'disposing');
+    expect(left).toEqual({ afterStream: 0, afterEngine: 0, call: 'engine-failed', lost: 0 });
+    expect(await inPage<number[]>(page, 'webgpu', 'closing')).toEqual([0]);
+  });
+
+  test('a lost device rejects calls, tells once, and a new engine works', async () => {
+    type Lost = { rejected: string[]; lost: string[]; again: number };
+    const { rejected, lost, again } = await inPage<Lost>(page, 'webgpu', 'losing');
+    expect(rejected).toEqual(Array(rejected.length).fill('backend-unavailable'));
+    expect(lost).toHaveLength(1);
+    expect(again).toBeLessThan(1e-4);
+  });
+});
+
+describe('WebGPU engine, frames through memory', () => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await open('swiftshader-no-import');
+  });
+
+  test('works where frames can be neither imported nor presented, without graph capture', async () => {
+    const { imports, presentation } = await inPage<{ imports: string[]; presentation: string }>(page, 'webgpu', 'ways');
+    expect({ imports, presentation }).toEqual({ imports: [], presentation: 'memory' });
+    const { levels } = await inPage<{ levels: number[] }>(page, 'webgpu', 'packing', SOURCES, true);
+    expect(Math.max(...levels)).toBeLessThan(0.01);
+    const run = { name: NANO, size: SMALL, frames: 5 };
+    const match = await inPage<Match>(page, 'webgpu', 'againstWasm', run, { graphCapture: false });
+    expect(match.levels).toBeLessThanOrEqual(1);
+  });
+
+  test('21 input channels, which ONNX Runtime gets wrong in its default layout, are right in ours', async () => {
+    expect(await inPage<number>(page, 'webgpu-conv', 'convError', 21, 8, 'NCHW')).toBeLessThan(1e-4);
+  });
+});
