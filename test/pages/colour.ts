@@ -2,7 +2,7 @@ import { upscaleTrack } from '/dist/index.js';
 import { packRgb, yuvToRgb } from '../../src/frame/colour.js';
 import type { ColourMatrix, ColourSpace } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
-import { bytesOf, eachFrame, sleep, view } from './sources.js';
+import { view } from './sources.js';
 
 /** A way to say what a frame's samples mean: `undefined` says nothing. */
 export interface Case {
@@ -76,7 +76,7 @@ function frameOf(
   timestamp: number,
   rect?: DOMRectInit,
 ): VideoFrame {
-  const colorSpace: VideoColorSpaceInit = {
+  const colorSpace = {
     ...(test.matrix
       ? { matrix: test.matrix, primaries: test.matrix === 'bt709' ? 'bt709' : 'smpte170m', transfer: 'bt709' }
       : {}),
@@ -89,7 +89,7 @@ function frameOf(
     timestamp,
     ...(test.format.startsWith('I') || test.format.startsWith('N') ? { colorSpace } : {}),
     ...(rect ? { visibleRect: rect } : {}),
-  });
+  } as VideoFrameBufferInit);
 }
 
 /** Largest difference, in levels, between what is read of a frame and the exact formula, for a case, size and crop. */
@@ -131,55 +131,52 @@ export async function reading(test: Case, width: number, height: number, crop: b
   return worst;
 }
 
-/** Mean of R, G and B, in levels. */
-function means(pixels: ArrayLike<number>): [number, number, number] {
-  const sum: [number, number, number] = [0, 0, 0];
-  for (let i = 0; i < pixels.length; i++) if (i % 4 !== 3) sum[(i % 4) as 0 | 1 | 2] += pixels[i] as number;
-  return sum.map((value) => value / (pixels.length / 4)) as [number, number, number];
+/** Mean of R, G and B of the middle of a screenshot's two halves, in levels: left and right. */
+export async function halves(png: string): Promise<[left: number[], right: number[]]> {
+  const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d') as OffscreenCanvasRenderingContext2D;
+  canvas.drawImage(bitmap, 0, 0);
+  const mean = (left: number): number[] => {
+    const pixels = canvas.getImageData(left, 0, bitmap.width / 2, bitmap.height).data;
+    return [0, 1, 2].map(
+      (c) => pixels.reduce((sum, value, i) => (i % 4 === c ? sum + value : sum), 0) / (pixels.length / 4),
+    );
+  };
+  return [mean(0), mean(bitmap.width / 2)];
 }
 
-/** Means of what the browser shows of a source, of a fast-scaled output frame and of one that the network made. */
-export async function jump(test: Case): Promise<{ shown: number[]; fast: number[]; network: number[]; said: string }> {
+let level = '';
+
+/** What makes the output's picture now. */
+export function levelNow(): string {
+  return level;
+}
+
+/** Shows a still source, enlarged by the browser, and its upscaled track side by side, each 192 x 128 pixels. */
+export async function sideBySide(test: Case, model: string): Promise<void> {
   const [width, height] = [96, 64];
   const { data } = await view(20, width, height, 4);
-  const bytes = encode(data, width, height, test, {
-    matrix: test.matrix ?? 'bt709',
-    fullRange: test.fullRange ?? false,
-  });
-  const probe = frameOf(bytes, width, height, test, 0);
-  const said = `${probe.colorSpace.matrix} ${probe.colorSpace.fullRange}`;
-  const canvas = new OffscreenCanvas(width, height).getContext('2d') as OffscreenCanvasRenderingContext2D;
-  canvas.drawImage(probe, 0, 0);
-  probe.close();
-  const shown = means(canvas.getImageData(0, 0, width, height).data);
-
+  const space = { matrix: test.matrix ?? 'bt709', fullRange: test.fullRange ?? false };
+  const bytes = encode(data, width, height, test, space);
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const writer = generator.writable.getWriter();
-  let open = true;
-  const feed = async (): Promise<void> => {
-    for (let i = 0; open; i++) {
-      await writer.write(frameOf(bytes, width, height, test, i * 40_000)).catch(() => undefined);
-      await sleep(40);
-    }
-  };
-  const feeding = feed();
-  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000 });
-  let level = 'fast';
+  let fed = 0;
+  setInterval(() => {
+    const frame = frameOf(bytes, width, height, test, fed++ * 40_000);
+    writer.write(frame).catch(() => frame.close());
+  }, 40);
+  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model, budgetMs: 20_000 });
+  level = 'fast';
   upscaled.addEventListener('level', ({ detail }) => {
     level = detail.to;
   });
-  const result: Partial<Record<string, number[]>> = {};
-  let after = 0;
-  await eachFrame(upscaled.track, async (frame) => {
-    const now = level;
-    const pixels = await bytesOf(frame);
-    if (now === 'fast') result['fast'] = means(pixels);
-    else if (++after > 4) result['network'] = means(pixels);
-    return !result['network'];
-  });
-  open = false;
-  await feeding;
-  upscaled.dispose();
-  generator.stop();
-  return { shown, fast: result['fast'] ?? [], network: result['network'] ?? [], said };
+  document.body.style.cssText = 'margin: 0; display: flex';
+  for (const track of [generator, upscaled.track]) {
+    const video = document.createElement('video');
+    video.style.cssText = 'width: 192px; height: 128px';
+    video.muted = true;
+    video.srcObject = new MediaStream([track]);
+    document.body.append(video);
+    await video.play();
+  }
 }

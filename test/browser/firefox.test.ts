@@ -1,0 +1,48 @@
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { operator, upscaledCanvas } from '../pages/firefox.js';
+import { inPage, launchFirefox, openPage } from '../support/browser.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await startServer();
+  browser = await launchFirefox();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+describe('Firefox', () => {
+  it('a track goes in by a video element and comes out of a canvas, upscaled by the network', async () => {
+    const { page, log } = await openPage(browser, server.url);
+    const result = await inPage<Awaited<ReturnType<typeof upscaledCanvas>>>(page, 'firefox', 'upscaledCanvas');
+    expect(result.size).toBe('320x192');
+    expect(result.stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'network' });
+    expect(result.report).toMatchObject({ supported: true, path: 'element' });
+    expect(result.state).toBe('ended');
+    // Against the truth at twice the size: sharp, aligned and the right frame.
+    expect(Math.min(...result.psnr)).toBeGreaterThan(24);
+    expect(log.filter((line) => line.startsWith('error:') && !line.includes('favicon'))).toEqual([]);
+    await page.close();
+  });
+
+  it('the operator upscales VideoFrames, timestamps unchanged', async () => {
+    const { page } = await openPage(browser, server.url);
+    const result = await inPage<Awaited<ReturnType<typeof operator>>>(page, 'firefox', 'operator');
+    expect(result.timestamps).toEqual([-10, -9, -8, -7, -6, -5, -4, -3, -2, -1]);
+    expect(result.psnr).toBeGreaterThan(24);
+    expect(result.supported).toBe(true);
+    await page.close();
+  });
+
+  it('frames() can be pulled', async () => {
+    const { page } = await openPage(browser, server.url);
+    expect(await inPage<string[]>(page, 'firefox', 'pulled')).toEqual(Array(5).fill('160x96'));
+    await page.close();
+  });
+});
