@@ -26,6 +26,8 @@ const run = (program, ...args) =>
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run('rollup/dist/bin/rollup', '-c', '--silent');
 run('typescript/bin/tsc', '-p', 'tsconfig.build.json');
+// Fails on a public symbol without documentation.
+run('typedoc/bin/typedoc', '--emit', 'none', '--logLevel', 'Warn');
 cpSync(join(root, 'models'), join(root, 'dist/models'), { recursive: true });
 mkdirSync(join(root, 'dist/ort'));
 const ort = dirname(require.resolve('onnxruntime-web'));

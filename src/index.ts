@@ -11,7 +11,16 @@ export { fromTrack } from './media/from-track.js';
 export { type ManaUpscaleOptions, manaUpscale } from './media/mana-upscale.js';
 export type { BrowserUpscaleOptions } from './media/options.js';
 export { shareFrames } from './media/share-frames.js';
-export type { DroppedFrames, Level, UpscaleEvent, UpscaleStats } from './media/stats.js';
+export type {
+  DroppedFrames,
+  EndedEvent,
+  FallbackEvent,
+  Level,
+  LevelEvent,
+  Percentiles,
+  UpscaleEvent,
+  UpscaleStats,
+} from './media/stats.js';
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
 export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/upscale-track.js';
 export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';

@@ -17,6 +17,7 @@ export type UpscaleErrorCode =
 
 /** An error of this package. `code` says what happened, `recoverable` whether the stream goes on without us. */
 export class UpscaleError extends Error {
+  /** Always `UpscaleError`. */
   override readonly name = 'UpscaleError';
   /** What went wrong. */
   readonly code: UpscaleErrorCode;

@@ -14,13 +14,17 @@ export interface ColourSpace {
 
 /** Where one plane lies in a frame's buffer, in bytes. */
 export interface PlaneLayout {
+  /** First sample of the plane. */
   readonly offset: number;
+  /** From a row's first sample to the next row's. */
   readonly stride: number;
 }
 
 /** Width and height in pixels. */
 export interface Size {
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
 }
 
@@ -39,13 +43,17 @@ export interface FrameTimes {
  * `ceil(width / 2) x ceil(height / 2)` samples.
  */
 export interface PlanarFrame extends Size, FrameTimes {
+  /** How the pixels are laid out. */
   readonly format: PlanarFormat;
+  /** The buffer that holds all planes. */
   readonly data: Uint8Array;
+  /** Where each plane lies in `data`, in the format's order. */
   readonly planes: readonly PlaneLayout[];
+  /** How Y'CbCr samples are to be read. */
   readonly colourSpace: ColourSpace;
 }
 
-/** Seconds-free short form for messages: `640x360`. */
+/** Short form for messages: `640x360`. */
 export function sizeText(size: Size): string {
   return `${size.width}x${size.height}`;
 }

@@ -10,12 +10,14 @@ import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './proto
 
 /** The part of a worker's global scope, or of a port, that hosts need. */
 export interface MessageScope {
+  /** Sends to the other side. */
   postMessage(message: unknown, transfer?: Transferable[]): void;
+  /** Listens to the other side. */
   addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
 }
 
 /**
- * Runs the `engine` worker: answers the messages of {@link ToEngine} for all streams of a page.
+ * Runs the `engine` worker: answers the calls of the `io` worker for all streams of a page.
  * It owns the GPU device and ONNX Runtime; it knows no tracks.
  */
 export function hostEngine(scope: MessageScope): void {

@@ -29,7 +29,7 @@ interface Source {
 }
 
 /**
- * Runs the `io` worker: answers the messages of {@link ToIo} for all streams of a page. It owns the tracks' streams, the
+ * Runs the `io` worker: answers the page for all its streams. It owns the tracks' streams, the
  * fast scaler and the watch over the `engine` worker, and runs no network itself.
  * @param createEngine starts an engine worker from the URL that the page gave, or from its own
  */

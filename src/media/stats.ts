@@ -15,6 +15,14 @@ export interface DroppedFrames {
   failed: number;
 }
 
+/** Two percentiles of a series. */
+export interface Percentiles {
+  /** Half of the values are below. */
+  readonly p50: number;
+  /** 95 % of the values are below. */
+  readonly p95: number;
+}
+
 /** A stream in figures, in the manner of `RTCPeerConnection.getStats()`. */
 export interface UpscaleStats {
   /** Where the network runs, or `null` while no network makes the picture. Always the truth. */
@@ -29,13 +37,17 @@ export interface UpscaleStats {
   readonly inputSize: Size | null;
   /** Size of every output frame, or `null` before the first source frame. */
   readonly outputSize: Size | null;
+  /** Source frames that came in. */
   readonly framesReceived: number;
+  /** Output frames that left. */
   readonly framesEmitted: number;
   /** Emitted frames by what made them. */
   readonly framesByLevel: Readonly<Record<Level, number>>;
+  /** Source frames that never came out, by cause. */
   readonly framesDropped: Readonly<DroppedFrames>;
   /** Frames through the encoder: each frame once. */
   readonly framesEncoded: number;
+  /** Tiles that the network computed. */
   readonly tilesFused: number;
   /** Tiles not computed because none of their inputs had changed. */
   readonly tilesReused: number;
@@ -46,7 +58,7 @@ export interface UpscaleStats {
   /** Milliseconds per frame by stage, over the last two seconds. On WebGPU the GPU's share is in `wait`. */
   readonly stageMs: Readonly<StageTimes>;
   /** From a frame's arrival to its departure, in milliseconds, over the last 256 frames. Lookahead is part of it. */
-  readonly addedDelayMs: { readonly p50: number; readonly p95: number };
+  readonly addedDelayMs: Percentiles;
   /** Sum of that time over all emitted frames, in seconds. */
   readonly totalProcessingDelay: number;
   /** From the call to the first frame the network made, in milliseconds, or `null` until then. */
@@ -55,14 +67,38 @@ export interface UpscaleStats {
   readonly computedOverKept: number;
 }
 
+/** What makes the picture changed. */
+export interface LevelEvent {
+  /** Tells the events apart. */
+  readonly type: 'level';
+  /** What made the picture until now. */
+  readonly from: Level;
+  /** What makes it from now on. */
+  readonly to: Level;
+  /** Why, for a person. */
+  readonly reason: string;
+}
+
+/** Something that was wanted cannot be had. The stream goes on with something else. */
+export interface FallbackEvent {
+  /** Tells the events apart. */
+  readonly type: 'fallback';
+  /** What was wanted: a backend, or the network. */
+  readonly from: string;
+  /** What is taken instead. */
+  readonly to: string;
+  /** Why, for a person. */
+  readonly reason: string;
+}
+
+/** The stream is over: its source ended, or it was stopped. */
+export interface EndedEvent {
+  /** Tells the events apart. */
+  readonly type: 'ended';
+}
+
 /** What happened to a stream. */
-export type UpscaleEvent =
-  /** What makes the picture changed. */
-  | { readonly type: 'level'; readonly from: Level; readonly to: Level; readonly reason: string }
-  /** Something that was asked for cannot be had, and what is taken instead. The stream goes on. */
-  | { readonly type: 'fallback'; readonly from: string; readonly to: string; readonly reason: string }
-  /** The stream is over: its source ended, or it was stopped. */
-  | { readonly type: 'ended' };
+export type UpscaleEvent = LevelEvent | FallbackEvent | EndedEvent;
 
 /** Figures of a stream that has not begun. */
 export function noStats(): UpscaleStats {

@@ -8,6 +8,7 @@ export type TrackPath = 'streams' | 'worker-track' | 'element';
 
 /** What this browser can do. */
 export interface SupportReport {
+  /** Whether upscaling works here. */
   readonly supported: boolean;
   /** What is missing, as a sentence; empty when supported. */
   readonly reason: string;

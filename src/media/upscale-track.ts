@@ -3,14 +3,26 @@ import { readByElement, trackOfCanvas } from './element.js';
 import { checkTrack } from './from-track.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
 import type { StreamSettings, StreamSink, StreamSource } from './protocol.js';
-import { noStats, type UpscaleEvent, type UpscaleStats } from './stats.js';
+import {
+  type EndedEvent,
+  type FallbackEvent,
+  type LevelEvent,
+  noStats,
+  type UpscaleEvent,
+  type UpscaleStats,
+} from './stats.js';
 import { supportReport, type TrackPath } from './support.js';
 import { openStream, type StreamEvents, type WorkerStream } from './workers.js';
 
 /** Names of the events of an {@link UpscaledTrack}, and what their `detail` holds. */
-export type UpscaleEventMap = {
-  [Type in UpscaleEvent['type']]: CustomEvent<Extract<UpscaleEvent, { type: Type }>>;
-};
+export interface UpscaleEventMap {
+  /** What makes the picture changed. */
+  level: CustomEvent<LevelEvent>;
+  /** Something that was wanted cannot be had. */
+  fallback: CustomEvent<FallbackEvent>;
+  /** The stream is over. */
+  ended: CustomEvent<EndedEvent>;
+}
 
 /** An upscaled video track. Made by {@link upscaleTrack}. */
 export interface UpscaledTrack extends Disposable {

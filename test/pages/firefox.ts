@@ -117,6 +117,7 @@ export async function operator(): Promise<{ timestamps: number[]; psnr: number; 
   for (let more = 0; more < 10; more++, index++) {
     source.next(await viewFrame(index, 80, 48, index * 40_000));
     await until(`frame ${index}`, () => timestamps.length >= before + more - 3);
+    await sleep(250);
   }
   source.complete();
   await done;

@@ -32,8 +32,7 @@ function message(...fields: Uint8Array[]): Uint8Array {
 
 /** An ONNX graph of one 3x3 convolution with padding 1: `x [1, channelsIn, 16, 24]` to `y [1, channelsOut, 16, 24]`. */
 function convModel(channelsIn: number, channelsOut: number, weights: Float32Array): Uint8Array {
-  const shape = (channels: number) =>
-    message(...[1, channels, 16, 24].map((length) => field(1, field(1, length)))); // TensorShapeProto.dim.dim_value
+  const shape = (channels: number) => message(...[1, channels, 16, 24].map((length) => field(1, field(1, length)))); // TensorShapeProto.dim.dim_value
   const value = (name: string, channels: number) =>
     message(field(1, name), field(2, field(1, message(field(1, 1), field(2, shape(channels)))))); // fp32 tensor type
   const ints = (name: string, values: number[]) =>

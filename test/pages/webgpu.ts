@@ -115,16 +115,15 @@ function worst(a: ArrayLike<number>, b: ArrayLike<number>, skipAlpha = false): n
 }
 
 /** What the engine found out about the browser. */
-export async function ways(): Promise<{ imports: string[]; presentation: string; description: string }> {
-  const { imports, presentation, description } = await engineWith({});
+export async function ways(
+  options: Partial<WebGpuOptions> = {},
+): Promise<{ imports: string[]; presentation: string; description: string }> {
+  const { imports, presentation, description } = await engineWith(options);
   return { imports: [...imports], presentation, description };
 }
 
 /** Largest error against the model's golden tile. */
-export async function golden(
-  name: string,
-  graphCapture = true,
-): Promise<{ error: number; tolerance: number }> {
+export async function golden(name: string, graphCapture = true): Promise<{ error: number; tolerance: number }> {
   const model = await modelOf(name);
   const { golden: spec, window, scale } = model.manifest;
   const file = model.files.get(spec.file) as Uint8Array;
@@ -224,11 +223,11 @@ function sourceFrame({ format, coded, visible, colorSpace }: SourceFrame): Video
 /** What packing each frame, by each way, is off from `packRgb` by, in levels. */
 export async function packing(
   sources: SourceFrame[],
-  textures: boolean,
+  options: Partial<WebGpuOptions> = {},
 ): Promise<{ levels: number[]; imported: number }> {
   const model = await modelOf('mana-nano-x2');
   const reader = new PlaneReader();
-  const engine = await engineWith(textures ? {} : { textures });
+  const engine = await engineWith(options);
   const levels: number[] = [];
   let imported = 0;
   const plan = wholePlan(SMALL);
@@ -257,8 +256,13 @@ export async function comparing(changed: readonly (readonly [x: number, y: numbe
   const stream = await engine.open(model, { size, encode: plan, fuse: plan, slots: 2 });
   for (const slot of [0, 1]) {
     const data = picture(size.width, size.height, 0);
-    if (slot === 1) for (const [x, y] of changed) data[(y * size.width + x) * 4 + 1]! ^= 1;
-    const frame = new VideoFrame(data, { format: 'RGBX', codedWidth: size.width, codedHeight: size.height, timestamp: 0 });
+    if (slot === 1) for (const [x, y] of changed) data[(y * size.width + x) * 4 + 1] = 0;
+    const frame = new VideoFrame(data, {
+      format: 'RGBX',
+      codedWidth: size.width,
+      codedHeight: size.height,
+      timestamp: 0,
+    });
     await stream.pack(frame, slot);
     frame.close();
   }
@@ -355,7 +359,10 @@ export async function timing(
   for (let i = 0; i < frames; i++) await one(i);
   await engine.gpu.queue.onSubmittedWorkDone();
   const total = (performance.now() - start) / frames;
-  const stages = Object.entries(stream.times).map(([stage, ms]) => [stage, (ms - before[stage as keyof StageTimes]) / frames]);
+  const stages = Object.entries(stream.times).map(([stage, ms]) => [
+    stage,
+    (ms - before[stage as keyof StageTimes]) / frames,
+  ]);
   const captured = stream.parts.fuse.captured && stream.parts.encode.captured;
   await stream.disposed();
   return { total, stages: Object.fromEntries(stages), captured };

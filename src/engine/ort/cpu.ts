@@ -1,8 +1,8 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { packRgb } from '../../frame/colour.js';
-import { reasonOf, UpscaleError } from '../../frame/errors.js';
+import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes, PlanarFrame, Size } from '../../frame/frame.js';
-import { centreSlot, type GraphCost, type PlaneSpec } from '../../model/manifest.js';
+import type { GraphCost, PlaneSpec } from '../../model/manifest.js';
 import {
   type Backend,
   type Engine,

@@ -30,15 +30,26 @@ export interface WebGpuOptions {
  * @throws UpscaleError `backend-unavailable` where there is no adapter or device
  */
 export async function createWebGpuEngine(options: WebGpuOptions): Promise<WebGpuEngine> {
+  const ways = (options.textures ?? true) ? await probe() : THROUGH_MEMORY;
   const gpu = await GpuDevice.request(options.adapter, options.onLost ?? (() => undefined));
+  return new WebGpuEngine(gpu, options.runtime, ways.imports, ways.presentation, options.graphCapture ?? true);
+}
+
+const THROUGH_MEMORY: { imports: Imports; presentation: Presentation } = { imports: new Set(), presentation: 'memory' };
+
+/** Probes on a device of its own: where a way does not work, trying it can cost the device. */
+async function probe(): Promise<typeof THROUGH_MEMORY> {
+  const scout = await GpuDevice.request(undefined, () => undefined);
   try {
-    const textures = options.textures ?? true;
-    const imports: Imports = textures ? await probeImports(gpu) : new Set();
-    const presentation: Presentation = textures && (await probeCanvas(gpu)) ? 'canvas' : 'memory';
-    return new WebGpuEngine(gpu, options.runtime, imports, presentation, options.graphCapture ?? true);
-  } catch (thrown) {
-    gpu.destroy();
-    throw thrown;
+    const imports = await scout.guard(() => probeImports(scout));
+    // A browser that imports no frame at all shares no pictures between GPU and page, and in software Chromium drawing
+    // on a WebGPU canvas then ends the whole GPU process.
+    const canvas = imports.size > 0 && (await scout.guard(() => probeCanvas(scout)));
+    return { imports, presentation: canvas ? 'canvas' : 'memory' };
+  } catch {
+    return THROUGH_MEMORY;
+  } finally {
+    scout.destroy();
   }
 }
 
