@@ -50,17 +50,22 @@ export class Figures {
         tiles > 0 ? ` (${Math.round((100 * stats.tilesReused) / tiles)} %)` : ''
       }`,
     });
-    this.#element('status').textContent = levelSentence(stats);
+    this.#text('status', levelSentence(stats));
+    this.#text('before-tag', `${size(inputSize)}, enlarged by the browser`);
+    this.#text('after-tag', `${size(outputSize)}, ${stats.level === 'network' ? stats.model : stats.level}`);
     this.#element('dot').dataset['level'] = stats.level;
-    this.#element('before-tag').textContent = `${size(inputSize)}, enlarged by the browser`;
-    this.#element('after-tag').textContent =
-      `${size(outputSize)}, ${stats.level === 'network' ? stats.model : stats.level}`;
     const longest = Math.max(1, ...Object.values(stats.stageMs));
     for (const [stage, { value, bar }] of this.#bars) {
       const ms = stats.stageMs[stage as keyof UpscaleStats['stageMs']];
       value.textContent = ms.toFixed(1);
       bar.style.setProperty('--share', String(ms / longest));
     }
+  }
+
+  /** Only what changes, so that a screen reader speaks a sentence once. */
+  #text(id: string, text: string): void {
+    const element = this.#element(id);
+    if (element.textContent !== text) element.textContent = text;
   }
 
   #write(values: Readonly<Record<string, string>>): void {

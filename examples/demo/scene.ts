@@ -103,19 +103,19 @@ function drawWheel(context: CanvasRenderingContext2D, turns: number): void {
   context.stroke();
   context.strokeStyle = '#ffe2b0';
   for (const [ring, line] of [
-    [radius, 1.3],
-    [radius - 5, 0.8],
-    [14, 0.9],
+    [radius, 1.7],
+    [radius - 7, 1.1],
+    [14, 1.2],
   ] as const) {
     context.lineWidth = line;
     context.beginPath();
     context.arc(x, y, ring, 0, 2 * Math.PI);
     context.stroke();
   }
-  context.lineWidth = 0.6;
+  context.lineWidth = 1;
   context.beginPath();
-  for (let spoke = 0; spoke < 24; spoke++) {
-    const angle = (turns + spoke / 24) * 2 * Math.PI;
+  for (let spoke = 0; spoke < 12; spoke++) {
+    const angle = (turns + spoke / 12) * 2 * Math.PI;
     context.moveTo(x + 4 * Math.cos(angle + 0.9), y + 4 * Math.sin(angle + 0.9));
     context.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
   }
@@ -125,9 +125,9 @@ function drawWheel(context: CanvasRenderingContext2D, turns: number): void {
     const angle = (turns + cabin / 12) * 2 * Math.PI;
     const [cx, cy] = [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
     context.fillStyle = colours[cabin % 4] ?? '#fff';
-    context.fillRect(cx - 3, cy - 0.5, 6, 6);
+    context.fillRect(cx - 3.5, cy - 1, 7, 7);
     context.fillStyle = '#141735';
-    context.fillRect(cx - 2, cy + 0.8, 4, 2);
+    context.fillRect(cx - 2.2, cy + 0.8, 4.4, 2.4);
   }
 }
 
@@ -137,15 +137,15 @@ function drawBalloon(context: CanvasRenderingContext2D, x: number, y: number): v
   context.ellipse(x, y, 13, 15, 0, 0, 2 * Math.PI);
   context.clip();
   const stripes = ['#e63946', '#fff3d6', '#2a9d8f', '#fff3d6'];
-  for (let stripe = 0; stripe < 12; stripe++) {
+  for (let stripe = 0; stripe < 8; stripe++) {
     context.fillStyle = stripes[stripe % 4] ?? '#fff';
     // Gores of a ball look narrower towards its sides.
-    const [left, right] = [stripe, stripe + 1].map((edge) => -13 * Math.cos((edge / 12) * Math.PI)) as [number, number];
+    const [left, right] = [stripe, stripe + 1].map((edge) => -13 * Math.cos((edge / 8) * Math.PI)) as [number, number];
     context.fillRect(x + left, y - 15, right - left + 0.2, 30);
   }
   context.restore();
   context.strokeStyle = '#2b1c3d';
-  context.lineWidth = 0.5;
+  context.lineWidth = 0.9;
   context.beginPath();
   for (const side of [-1, 1]) {
     context.moveTo(x + side * 6, y + 13);
@@ -165,18 +165,18 @@ function drawViaduct(context: CanvasRenderingContext2D, turn: number): void {
   const shift = ((turn * 96 * 80) % 80) + 80;
   context.fillStyle = '#0e122c';
   for (let x = -shift + 80; x < WIDTH + 80; x += 80) {
-    context.fillRect(x, 100, 1.4, 34);
-    context.fillRect(x - 6, 104, 12, 0.9);
+    context.fillRect(x, 100, 2, 34);
+    context.fillRect(x - 6, 104, 13, 1.2);
   }
-  context.fillRect(0, 108.4, WIDTH, 0.6);
+  context.fillRect(0, 108.4, WIDTH, 1);
 }
 
 function drawRailing(context: CanvasRenderingContext2D, turn: number): void {
-  const pitch = 5;
-  const shift = (turn * 1500 * pitch) % pitch;
+  const pitch = 8;
+  const shift = (turn * 1000 * pitch) % pitch;
   context.fillStyle = '#c9c2ff';
-  for (let x = -shift; x < WIDTH; x += pitch) context.fillRect(x, 157, 1, 24);
-  context.fillRect(0, 156, WIDTH, 1.4);
+  for (let x = -shift; x < WIDTH; x += pitch) context.fillRect(x, 158, 2, 24);
+  context.fillRect(0, 156, WIDTH, 2.2);
 }
 
 function drawNumber(context: CanvasRenderingContext2D, number: number, height: number): void {

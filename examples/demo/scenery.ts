@@ -22,7 +22,7 @@ export function scenery(pixels: number): Readonly<Record<'sky' | 'hills' | 'city
     hills: layer(480, 44, pixels, drawHills),
     city: layer(640, 78, pixels, drawCity),
     train: layer(330, 22, pixels, drawTrain),
-    ticker: layer(512, 15, pixels, drawTicker),
+    ticker: layer(560, 17, pixels, drawTicker),
   };
 }
 
@@ -59,8 +59,8 @@ const drawSky: Draw = (context, random) => {
   context.fillStyle = sky;
   context.fillRect(0, 0, 320, 180);
   context.fillStyle = '#fff6e0';
-  for (let star = 0; star < 90; star++) {
-    const side = 0.5 + random() * 0.9;
+  for (let star = 0; star < 60; star++) {
+    const side = 0.8 + random() * 1.2;
     context.globalAlpha = 0.35 + random() * 0.65;
     context.fillRect(random() * 320, random() ** 1.6 * 66, side, side);
   }
@@ -76,7 +76,7 @@ const drawSky: Draw = (context, random) => {
   context.fillStyle = sun;
   context.fillRect(190, 50, 90, 68);
   context.fillStyle = sky;
-  for (let slit = 0; slit < 9; slit++) context.fillRect(190, 72 + slit * 5, 90, 0.7 + slit * 0.3);
+  for (let slit = 0; slit < 7; slit++) context.fillRect(190, 70 + slit * 7, 90, 1.2 + slit * 0.5);
   context.restore();
   drawBoard(context);
 };
@@ -84,17 +84,16 @@ const drawSky: Draw = (context, random) => {
 /** A poster with text from large to very small. */
 function drawBoard(context: CanvasRenderingContext2D): void {
   context.fillStyle = '#0d1430';
-  context.fillRect(12, 12, 84, 47);
+  context.fillRect(12, 12, 84, 51);
   context.strokeStyle = '#ffd9a0';
-  context.lineWidth = 0.9;
-  context.strokeRect(14, 14, 80, 43);
+  context.lineWidth = 1.3;
+  context.strokeRect(14, 14, 80, 47);
   context.fillStyle = '#fff3d6';
   context.textAlign = 'center';
   for (const [size, y, text] of [
-    [15, 29, 'SEVEN'],
-    [8.4, 38.5, 'frames, one picture'],
-    [6.4, 46.5, 'detail that moves can be read'],
-    [4.8, 53, 'by looking twice, and twice again'],
+    [19, 32, 'SEVEN'],
+    [11, 45, 'frames in'],
+    [8.4, 56, 'one better out'],
   ] as const) {
     context.font = `600 ${size}px ${FONT}`;
     context.fillText(text, 54, y, 76);
@@ -118,9 +117,9 @@ const drawHills: Draw = (context) => {
     context.lineTo(480, 44);
     context.fill();
     context.strokeStyle = line;
-    context.lineWidth = 0.7;
+    context.lineWidth = 1;
     context.beginPath();
-    for (let x = 2; x < 480; x += 5) {
+    for (let x = 2; x < 480; x += 8) {
       context.moveTo(x, top(x) + 1.5);
       context.lineTo(x - 7, top(x) + 16);
     }
@@ -138,20 +137,20 @@ const drawCity: Draw = (context, random) => {
     const top = 78 - height;
     context.fillStyle = WALLS[Math.floor(random() * WALLS.length)] ?? '#1d2148';
     context.fillRect(x, top, width, height);
-    const pitch = random() < 0.4 ? 3.2 : 4.4;
+    const pitch = random() < 0.4 ? 5.4 : 7.2;
     const bands = random() < 0.3;
-    for (let y = top + 3; y < 74; y += pitch) {
-      for (let wx = x + 2; wx < x + width - 2.5; wx += pitch) {
+    for (let y = top + 3.5; y < 76; y += pitch) {
+      for (let wx = x + 2.5; wx < x + width - pitch * 0.7; wx += pitch) {
         if (random() < 0.45) continue;
         context.fillStyle = LIT[Math.floor(random() * LIT.length)] ?? '#ffd27d';
-        context.fillRect(wx, y, bands ? pitch - 0.4 : pitch * 0.5, bands ? pitch * 0.35 : pitch * 0.55);
+        context.fillRect(wx, y, bands ? pitch : pitch * 0.55, bands ? pitch * 0.4 : pitch * 0.6);
       }
     }
     if (random() < 0.5) {
       context.fillStyle = '#0f1230';
-      context.fillRect(x + width / 2 - 0.4, top - 9, 0.9, 9);
+      context.fillRect(x + width / 2 - 0.7, top - 9, 1.4, 9);
       context.fillStyle = '#ff5a5f';
-      context.fillRect(x + width / 2 - 0.8, top - 10, 1.7, 1.7);
+      context.fillRect(x + width / 2 - 1.2, top - 11, 2.4, 2.4);
     }
     x += width;
   }
@@ -165,15 +164,13 @@ const drawTrain: Draw = (context) => {
     context.roundRect(x + 1, 1, 107, 18, car === 2 ? [3, 11, 3, 2] : 3);
     context.fill();
     context.fillStyle = '#d8344a';
-    context.fillRect(x + 1, 13, 107, 3.4);
+    context.fillRect(x + 1, 13.4, 107, 3);
     context.fillStyle = '#17203f';
-    for (let window = 0; window < 4; window++) context.fillRect(x + 5 + window * 8.4, 4, 6.6, 6.4);
-    for (let window = 0; window < 3; window++) context.fillRect(x + 78 + window * 8.4, 4, 6.6, 6.4);
-    context.font = `700 8.6px ${FONT}`;
-    context.fillText(['HARBOUR', 'LINE 7', 'EXPRESS'][car] ?? '', x + 41, 10.8, 34);
-    context.font = `600 3.6px ${FONT}`;
-    context.fillStyle = '#fff';
-    context.fillText(`${704 + car} · seats 96 · mind the gap`, x + 8, 15.9);
+    for (let window = 0; window < 2; window++) context.fillRect(x + 6 + window * 10.4, 3.6, 7.4, 7.4);
+    for (let window = 0; window < 2; window++) context.fillRect(x + 80 + window * 10.4, 3.6, 7.4, 7.4);
+    context.font = `700 11px ${FONT}`;
+    context.textAlign = 'center';
+    context.fillText(['HARBOUR', 'LINE 7', 'EXPRESS'][car] ?? '', x + 53, 11.3, 50);
     context.fillStyle = '#1a1c2c';
     for (const wheel of [12, 22, 86, 96]) {
       context.beginPath();
@@ -185,10 +182,12 @@ const drawTrain: Draw = (context) => {
 
 const drawTicker: Draw = (context) => {
   context.fillStyle = '#0b0f24';
-  context.fillRect(0, 0, 512, 15);
-  context.font = `700 10.5px ${FONT}`;
+  context.fillRect(0, 0, 560, 17);
+  context.font = `700 13px ${FONT}`;
   context.fillStyle = '#ffc04d';
-  context.fillText('A track goes in  ·  a sharper, larger track comes out', 6, 11, 262);
+  context.fillText('Small in, sharp out', 8, 13, 150);
   context.fillStyle = '#8fe3ff';
-  context.fillText('Every letter here was drawn, made small, and put back', 282, 11, 222);
+  context.fillText('the truth is known here', 200, 13, 170);
+  context.fillStyle = '#ff8fa3';
+  context.fillText('drag the border', 420, 13, 120);
 };

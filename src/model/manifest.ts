@@ -122,11 +122,6 @@ export function parseManifest(json: unknown): Manifest {
   return manifest;
 }
 
-/** The slot of the centre in a window: 3 of 0..6. */
-export function centreSlot(manifest: Manifest): number {
-  return (manifest.window - 1) / 2;
-}
-
 /** Rounds a length up to the model's grid. */
 export function alignUp(length: number, align: number): number {
   return Math.ceil(length / align) * align;

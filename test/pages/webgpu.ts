@@ -2,7 +2,6 @@ import type { Engine, LoadedModel, StageTimes, Tile, TilePlan } from '../../src/
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
-import type { WebGpuStream } from '../../src/engine/webgpu/stream.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';

@@ -158,13 +158,11 @@ export class GpuDevice {
     });
   }
 
-  /** Destroys what is left and the device. Calls that still wait reject; `onLost` is not called. */
+  /** Destroys the device, and with it what is left. Calls that still wait reject; `onLost` is not called. */
   destroy(): void {
     this.#fault ??= new UpscaleError('engine-failed', 'The engine has been disposed.');
     for (const reject of this.#pending) reject(this.#fault);
     this.#pending.clear();
-    for (const resource of this.#live) resource.destroy();
-    this.#live.clear();
     this.device.destroy();
   }
 }

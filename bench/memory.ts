@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Size } from '../src/frame/frame.js';
+import type { ShippedModel } from '../src/model/registry.js';
+import { type Bench, withBench } from './browser.js';
+import type { StreamRequest, StreamState } from './pages/stream.js';
+
+/** A process's memory in MiB, from Linux' `/proc`. */
+export interface ProcessMemory {
+  /** `VmHWM`: the most that was ever resident, pages of shared files counted in full. */
+  readonly peak: number;
+  /** `Pss` of `smaps_rollup`: what is resident now, shared pages counted by their share. */
+  readonly pss: number;
+}
+
+export interface MemoryResult {
+  readonly model: ShippedModel;
+  readonly source: Size;
+  readonly emptyPage: ProcessMemory;
+  /** Largest `Pss` seen, and the `VmHWM` at the end. */
+  readonly most: ProcessMemory;
+  /** `Pss` when so many frames of the network were out. */
+  readonly atFrames: readonly { readonly frames: number; readonly pss: number }[];
+}
+
+interface MemoryCase {
+  readonly model: ShippedModel;
+  readonly source: Size;
+  readonly framesPerSecond: number;
+  readonly threads: number;
+  readonly frames: readonly number[];
+}
+
+const SAMPLE_MS = 100;
+const MOST_MINUTES = 10;
+/** A `Pss` at a frame is the least of this many samples from there on: garbage that waits for collection is not growth. */
+const SETTLE_SAMPLES = 20;
+
+const CASES: readonly MemoryCase[] = [
+  { model: 'mana-live-x2', source: { width: 640, height: 360 }, framesPerSecond: 2, threads: 2, frames: [1, 4, 8] },
+  {
+    model: 'mana-nano-x2',
+    source: { width: 160, height: 90 },
+    framesPerSecond: 24,
+    threads: 2,
+    frames: [100, 250, 500, 1000],
+  },
+];
+
+/** Memory of the page's process, each case in a browser of its own. */
+export async function memory(quick: boolean, told: (text: string) => void): Promise<MemoryResult[]> {
+  const results: MemoryResult[] = [];
+  for (const one of CASES) {
+    const frames = quick ? one.frames.slice(0, 1) : one.frames;
+    told(`memory of ${one.model} at ${one.source.width}x${one.source.height}, ${frames.at(-1)} frames`);
+    results.push(await withBench((bench) => measure(bench, { ...one, frames })));
+  }
+  return results;
+}
+
+async function measure(
+  bench: Bench,
+  { model, source, framesPerSecond, threads, frames }: MemoryCase,
+): Promise<MemoryResult> {
+  const page = await bench.open();
+  await sleep(1000);
+  const empty = await renderers(bench);
+  const request: StreamRequest = {
+    source,
+    framesPerSecond,
+    model,
+    backend: 'wasm',
+    threads,
+    budgetMs: 20_000,
+  };
+  await page.call('stream', 'openStream', request);
+  // Our page's process is the one that grows.
+  const sample = async (): Promise<[pid: number, ProcessMemory]> => {
+    const all = [...(await renderers(bench))].filter(([pid]) => empty.has(pid));
+    return all.reduce((a, b) => (b[1].peak > a[1].peak ? b : a));
+  };
+  const atFrames: { frames: number; pss: number }[] = [];
+  const end = Date.now() + MOST_MINUTES * 60_000;
+  let most = 0;
+  let settling: number[] = [];
+  for (;;) {
+    const [pid, now] = await sample();
+    most = Math.max(most, now.pss);
+    const wanted = frames[atFrames.length];
+    if (wanted === undefined) {
+      await page.call('stream', 'closeStream');
+      return {
+        model,
+        source,
+        emptyPage: empty.get(pid) as ProcessMemory,
+        most: { peak: now.peak, pss: most },
+        atFrames,
+      };
+    }
+    const { stats } = await page.call<StreamState>('stream', 'streamState');
+    if (stats.framesByLevel.network >= wanted) settling.push(now.pss);
+    if (settling.length === SETTLE_SAMPLES) {
+      atFrames.push({ frames: wanted, pss: Math.min(...settling) });
+      settling = [];
+    }
+    if (Date.now() > end) throw new Error(`${wanted} frames did not come out within ${MOST_MINUTES} minutes.`);
+    await sleep(SAMPLE_MS);
+  }
+}
+
+/** The browser's renderer processes by id. */
+async function renderers({ browser }: Bench): Promise<Map<number, ProcessMemory>> {
+  const session = await browser.target().createCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const found = new Map<number, ProcessMemory>();
+  for (const { type, id } of processInfo) {
+    if (type !== 'renderer') continue;
+    try {
+      const [status, rollup] = await Promise.all([
+        readFile(`/proc/${id}/status`, 'utf8'),
+        readFile(`/proc/${id}/smaps_rollup`, 'utf8'),
+      ]);
+      found.set(id, { peak: field(status, 'VmHWM'), pss: field(rollup, 'Pss') });
+    } catch (cause) {
+      // A process that has ended meanwhile is nobody's memory.
+      if (process.platform !== 'linux') throw new Error('--memory reads /proc, which only Linux has.', { cause });
+    }
+  }
+  return found;
+}
+
+function field(text: string, name: string): number {
+  const [, kilobytes] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text) ?? [];
+  return Number(kilobytes) / 1024;
+}
+
+export function memoryText({ model, source, emptyPage, most, atFrames }: MemoryResult): string {
+  const above = (value: number, base: number): string => `${(value - base).toFixed(0)} MiB`;
+  return [
+    `Memory: ${model}, ${source.width}x${source.height}, through upscaleTrack; the page's process above its empty page`,
+    `  peak (VmHWM)      ${above(most.peak, emptyPage.peak)} (${most.peak.toFixed(0)} over ${emptyPage.peak.toFixed(0)})`,
+    `  largest Pss seen  ${above(most.pss, emptyPage.pss)} (${most.pss.toFixed(0)} over ${emptyPage.pss.toFixed(0)})`,
+    ...atFrames.map(({ frames, pss }) => `  Pss at frame ${String(frames).padEnd(5)}${above(pss, emptyPage.pss)}`),
+  ].join('\n');
+}

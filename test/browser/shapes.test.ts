@@ -1,0 +1,48 @@
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { elementPath, noWebGpu, trackInWorker } from '../pages/shapes.js';
+import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function run<T>(name: string): Promise<T> {
+  const { page } = await openPage(browser, server.url);
+  try {
+    return await inPage<T>(page, 'shapes', name);
+  } finally {
+    await page.close();
+  }
+}
+
+describe('other browsers’ ways to a track’s frames', () => {
+  it('Safari’s: a clone of the track is read and the output made on the worker’s side; the clone is stopped at the end', async () => {
+    const result = await run<Awaited<ReturnType<typeof trackInWorker>>>('trackInWorker');
+    expect(result.frames).toBeGreaterThan(30);
+    expect(result.psnr).toBeGreaterThan(24);
+    expect(result.stopped).toBe('ended');
+  });
+
+  it('Firefox’s: a video element in, a canvas out', async () => {
+    const result = await run<Awaited<ReturnType<typeof elementPath>>>('elementPath');
+    expect(result).toMatchObject({ path: 'element', backend: 'wasm' });
+    expect(result.psnr).toBeGreaterThan(24);
+  });
+});
+
+it('without WebGPU the next backend is taken, statistics say so and an event says why', async () => {
+  const { fallbacks, backend } = await run<Awaited<ReturnType<typeof noWebGpu>>>('noWebGpu');
+  expect(fallbacks).toEqual([{ from: 'webgpu', to: 'wasm', reason: 'This browser has no WebGPU adapter.' }]);
+  expect(backend).toBe('wasm');
+});

@@ -1,0 +1,111 @@
+import { supportReport, upscaleTrack } from '/dist/index.js';
+import { workerAssets } from '../../src/media/assets.js';
+import { hostIo } from '../../src/media/io-host.js';
+import { checkBrowserOptions } from '../../src/media/options.js';
+import type { FromIo, ToIo } from '../../src/media/protocol.js';
+import { bytesOf, eachFrame, panTrack, psnr, sleep, until, view } from './sources.js';
+
+const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000 } as const;
+
+/** Quality of frame `frame` of an output twice as large as 80 x 48. Closes the frame. */
+async function quality(frame: VideoFrame): Promise<number> {
+  const index = Math.round(frame.timestamp / 40_000);
+  return psnr(await bytesOf(frame), (await view(index, 160, 96, 1)).data);
+}
+
+/**
+ * Safari's shape: the `io` side is given a track, not streams, reads it with its own MediaStreamTrackProcessor, makes the
+ * output with VideoTrackGenerator and hands that track back. Here the `io` side runs in the page, where Chromium has the
+ * processor, and the generator is Chromium's under Safari's interface; frames and network are real.
+ */
+export async function trackInWorker(): Promise<{ psnr: number; frames: number; stopped: string; original: string }> {
+  const shape = globalThis as unknown as { VideoTrackGenerator: unknown };
+  shape.VideoTrackGenerator = class {
+    readonly track = new MediaStreamTrackGenerator({ kind: 'video' });
+    readonly writable = this.track.writable;
+  };
+  let receive: (event: MessageEvent<ToIo>) => void = () => undefined;
+  let output: MediaStreamTrack | undefined;
+  let ended = false;
+  let network = false;
+  hostIo({
+    postMessage: (message) => {
+      const { data } = { data: message as FromIo };
+      if (data.type === 'track') output = data.track;
+      if (data.type === 'ended') ended = true;
+      if (data.type === 'event' && data.event.type === 'level') network = data.event.to === 'network';
+    },
+    addEventListener: (_type, listener) => {
+      receive = listener;
+    },
+  });
+  const send = (message: ToIo): void => receive(new MessageEvent('message', { data: message }));
+  const { track, done } = panTrack(80, 60, () => [80, 48, 2]);
+  const clone = track.clone();
+  const folder = new URL('/dist/', location.href).href;
+  const assets = { engineWorker: `${folder}engine.worker.js`, ort: `${folder}ort`, models: `${folder}models` };
+  send({ type: 'start', assets: workerAssets(assets) });
+  send({
+    type: 'open',
+    id: 1,
+    settings: checkBrowserOptions(PATIENT),
+    source: { kind: 'track', track: clone },
+    sink: { kind: 'track' },
+  });
+  if (!output) throw new Error('no track came back');
+  let last = 0;
+  let frames = 0;
+  await eachFrame(output, async (frame) => {
+    frames++;
+    const made = network;
+    const measured = await quality(frame);
+    if (made) last = measured;
+    return true;
+  });
+  await done;
+  await until('the end', () => ended);
+  return { psnr: last, frames, stopped: clone.readyState, original: track.readyState };
+}
+
+/** A browser without streams of a track's frames, but with a video element and a canvas: Firefox's shape in Chromium. */
+export async function elementPath(): Promise<{ path: string | null; psnr: number; backend: string | null }> {
+  const { track } = panTrack(150, 60, () => [80, 48, 2]);
+  const Processor = MediaStreamTrackProcessor;
+  const hidden = globalThis as unknown as Record<string, unknown>;
+  hidden['MediaStreamTrackProcessor'] = undefined;
+  delete hidden['MediaStreamTrackProcessor'];
+  const { path } = supportReport();
+  const upscaled = await upscaleTrack(track, PATIENT);
+  hidden['MediaStreamTrackProcessor'] = Processor;
+  await until('the network', () => upscaled.stats().backend === 'wasm');
+  await sleep(600);
+  let best = 0;
+  let seen = 0;
+  await eachFrame(upscaled.track, async (frame) => {
+    // The canvas's track has times of its own: the frame is the pan's frame it looks most like.
+    const bytes = await bytesOf(frame);
+    if (++seen % 5 === 0) {
+      for (let index = 0; index < 150; index++)
+        best = Math.max(best, psnr(bytes, (await view(index, 160, 96, 1)).data));
+    }
+    return seen < 5;
+  });
+  const { backend } = upscaled.stats();
+  upscaled.dispose();
+  return { path, psnr: best, backend };
+}
+
+/** A backend that is not here: the next one is taken, and the user is told before a frame leaves from it. */
+export async function noWebGpu(): Promise<{
+  fallbacks: { from: string; to: string; reason: string }[];
+  backend: string | null;
+}> {
+  const { track } = panTrack(200, 60, () => [80, 48, 2]);
+  const upscaled = await upscaleTrack(track, { ...PATIENT, backend: 'webgpu' });
+  const fallbacks: { from: string; to: string; reason: string }[] = [];
+  upscaled.addEventListener('fallback', ({ detail: { from, to, reason } }) => fallbacks.push({ from, to, reason }));
+  await until('the network', () => upscaled.stats().level === 'network');
+  const { backend } = upscaled.stats();
+  upscaled.dispose();
+  return { fallbacks, backend };
+}
