@@ -66,7 +66,10 @@ async function speedFigures(options: BenchOptions): Promise<object> {
     const rows: SpeedRow[] = [];
     for (const one of cases) {
       progress(`${one.model} ${sizeText(one.size)}, threads: ${one.threads}`);
-      rows.push({ ...one, result: await measureCase(page, { ...one, seconds, leastFrames }) });
+      rows.push({
+        ...one,
+        result: await measureCase(page, { ...one, maxTilePixels: options.tile, seconds, leastFrames }),
+      });
     }
     await page.close();
     console.log(speedText(rows));

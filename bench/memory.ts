@@ -31,10 +31,10 @@ interface MemoryCase {
   readonly frames: readonly number[];
 }
 
-const SAMPLE_MS = 100;
+const SAMPLE_MS = 250;
 const MOST_MINUTES = 10;
 /** A `Pss` at a frame is the least of this many samples from there on: garbage that waits for collection is not growth. */
-const SETTLE_SAMPLES = 20;
+const SETTLE_SAMPLES = 8;
 
 const CASES: readonly MemoryCase[] = [
   { model: 'mana-live-x2', source: { width: 640, height: 360 }, framesPerSecond: 2, threads: 2, frames: [1, 4, 8] },

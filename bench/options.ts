@@ -6,6 +6,7 @@ export const USAGE = `npm run bench -- [options]
   --model nano|live    only this model (or several, with commas); default both
   --size 160x90        only this source size (or several); default 160x90,320x180,640x360
   --threads 1,2        WASM threads; default 1,2
+  --tile 30000         largest tile in source pixels, halo included; default as the engine chooses
   --quick              about a second a case, and no 640x360 unless asked for by --size
   --memory             memory instead of speed
   --json file          also write every figure to a file
@@ -16,6 +17,8 @@ export interface BenchOptions {
   readonly models: readonly ShippedModel[];
   readonly sizes: readonly Size[];
   readonly threads: readonly number[];
+  /** Largest tile in source pixels, or as the engine chooses. */
+  readonly tile: number | undefined;
   readonly quick: boolean;
   readonly memory: boolean;
   readonly json: string | undefined;
@@ -33,6 +36,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       model: { type: 'string' },
       size: { type: 'string' },
       threads: { type: 'string' },
+      tile: { type: 'string' },
       quick: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -44,7 +48,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   return {
     models: values.model?.split(',').map(modelOf) ?? SHIPPED_MODELS.toReversed(),
     sizes: (values.size ?? (quick ? '160x90,320x180' : '160x90,320x180,640x360')).split(',').map(sizeOf),
-    threads: (values.threads ?? '1,2').split(',').map(threadsOf),
+    threads: (values.threads ?? '1,2').split(',').map((text) => natural('--threads', text)),
+    tile: values.tile === undefined ? undefined : natural('--tile', values.tile),
     quick,
     memory,
     json,
@@ -65,8 +70,8 @@ function sizeOf(text: string): Size {
   return { width: Number(width), height: Number(height) };
 }
 
-function threadsOf(text: string): number {
-  const threads = Number(text);
-  if (!(Number.isInteger(threads) && threads > 0)) throw new Error(`--threads must be whole numbers, not ${text}.`);
-  return threads;
+function natural(option: string, text: string): number {
+  const number = Number(text);
+  if (!(Number.isInteger(number) && number > 0)) throw new Error(`${option} must be a whole number, not ${text}.`);
+  return number;
 }

@@ -17,6 +17,8 @@ export interface CaseRequest {
   readonly model: ShippedModel;
   readonly size: Size;
   readonly threads: number;
+  /** Largest tile in source pixels, halo included; the engine's own choice when not given. */
+  readonly maxTilePixels?: number | undefined;
   /** Measuring stops after this long, the yardstick's share included, */
   readonly seconds: number;
   /** but not before this many frames. */
@@ -54,7 +56,8 @@ addEventListener('message', ({ data }: MessageEvent<CaseRequest>) => {
   );
 });
 
-async function measure({ model: name, size, threads, seconds, leastFrames }: CaseRequest): Promise<CaseResult> {
+async function measure(request: CaseRequest): Promise<CaseResult> {
+  const { model: name, size, threads, maxTilePixels, seconds, leastFrames } = request;
   const assets = workerAssets({ engineWorker: '/dist/engine.worker.js', ort: '/dist/ort/', models: '/dist/models/' });
   const settings = { scale: 2, lookahead: 3, budgetMs: 200, size: null, maxTilePixels: null } as const;
   const { engine, model } = await new Backends(assets, () => undefined).choose(
@@ -68,7 +71,12 @@ async function measure({ model: name, size, threads, seconds, leastFrames }: Cas
     shape = wanted;
     return open(loaded, wanted);
   };
-  const upscaler = await Upscaler.open(engine, model, { size, lookahead: 3, emit: (frame) => frame.close() });
+  const upscaler = await Upscaler.open(engine, model, {
+    size,
+    lookahead: settings.lookahead,
+    ...(maxTilePixels === undefined ? {} : { maxTilePixels }),
+    emit: (frame) => frame.close(),
+  });
   if (!shape) throw new Error('The engine was not opened.');
 
   const pictures = (await pan(PICTURES, size)).map((bytes) => cameraFrame(bytes, size, 0));

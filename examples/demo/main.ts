@@ -2,12 +2,21 @@ import { supportReport, type UpscaledTrack, type UpscaleEvent, upscaleTrack } fr
 import { Figures } from './figures.js';
 import { openSource } from './open-source.js';
 import { sourceSentence, upscaleSentence, webgpuSentence } from './sentences.js';
-import { presetFromAddress, readSettings, type Settings, SOURCE_SETTINGS, showFields } from './settings.js';
+import {
+  presetFromAddress,
+  presetFromMachine,
+  readSettings,
+  type Settings,
+  SOURCE_SETTINGS,
+  showFields,
+} from './settings.js';
 import type { Source } from './source.js';
 import { Stage } from './stage.js';
 import { type Quality, TruthMeter } from './truth-meter.js';
 
 const EVENTS_KEPT = 8;
+/** Options that need not be written down, because the package takes them anyway. */
+const DEFAULTS: readonly string[] = ['model=auto', 'backend=auto', 'lookahead=3', 'budgetMs=200'];
 
 const find = <T extends HTMLElement>(id: string): T => {
   const element = document.getElementById(id);
@@ -75,6 +84,7 @@ async function changeSource(settings: Settings): Promise<void> {
     ? 'PSNR of brightness (Y) against the true picture, which is known for the scene: higher is closer. Measured on the frames shown, twice a second, mean of the last eight; bicubic is Catmull-Rom (a = −0.5).'
     : 'Quality in dB needs the true picture, which only the built-in scene has.';
   await restart(settings);
+  find('stage').dataset['source'] = settings.source;
 }
 
 /** Starts the upscaler again on the same source. */
@@ -99,7 +109,7 @@ async function restart({ upscale }: Settings): Promise<void> {
   });
   stage.output(upscaled.track);
   find('code-options').textContent = Object.entries(upscale)
-    .filter(([name, value]) => name === 'scale' || (value !== 'auto' && !(name === 'lookahead' && value === 3)))
+    .filter(([name, value]) => name === 'scale' || !DEFAULTS.includes(`${name}=${value}`))
     .map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`)
     .join(', ');
 }
@@ -121,10 +131,16 @@ const moveSplit = (): void => {
 split.addEventListener('input', moveSplit);
 moveSplit();
 
-presetFromAddress(form, new URL(location.href));
+async function begin(): Promise<void> {
+  const address = new URL(location.href);
+  presetFromAddress(form, address);
+  await presetFromMachine(form, address);
+  const settings = readSettings(form);
+  showFields(form, settings.source);
+  await changeSource(settings);
+}
+
 const support = supportReport();
 find('webgpu-note').textContent = webgpuSentence(support);
-const chosen = readSettings(form);
-showFields(form, chosen.source);
-if (support.supported) work = changeSource(chosen);
+if (support.supported) work = begin();
 else showError(upscaleSentence(new Error(support.reason)));

@@ -11,11 +11,16 @@ export interface Settings {
   readonly file: File | null;
   readonly sender: 'scene' | 'camera';
   readonly loopback: LoopbackOptions;
-  readonly upscale: Required<Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend'>>;
+  readonly upscale: Required<
+    Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend' | 'budgetMs' | 'threads'>
+  >;
 }
 
 /** Names of the settings that change the source; the others start only the upscaler again. */
 export const SOURCE_SETTINGS: readonly string[] = ['source', 'file', 'sender', 'kbps', 'downBy', 'size'];
+
+/** One core is left to the page, which draws the scene and both sides of the picture. */
+const MOST_THREADS = 4;
 
 /** Reads the form. */
 export function readSettings(form: HTMLFormElement): Settings {
@@ -34,6 +39,8 @@ export function readSettings(form: HTMLFormElement): Settings {
       model: text('model'),
       lookahead: Number(text('lookahead')),
       backend: text('backend') as Settings['upscale']['backend'],
+      budgetMs: Number(text('budgetMs')),
+      threads: Math.min(MOST_THREADS, Math.max(1, (navigator.hardwareConcurrency || 1) - 1)),
     },
   };
 }
@@ -50,4 +57,12 @@ export function presetFromAddress(form: HTMLFormElement, address: URL): void {
     if (!(field instanceof HTMLSelectElement)) continue;
     if ([...field.options].some((option) => option.value === value)) field.value = value;
   }
+}
+
+/** Chooses a larger picture where there is a graphics processor, unless the address names a size. */
+export async function presetFromMachine(form: HTMLFormElement, address: URL): Promise<void> {
+  if (address.searchParams.has('size') || !('gpu' in navigator)) return;
+  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
+  const field = form.elements.namedItem('size');
+  if (adapter && !adapter.info.isFallbackAdapter && field instanceof HTMLSelectElement) field.value = '320x180';
 }

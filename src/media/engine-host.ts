@@ -58,6 +58,8 @@ class EngineStreamHost {
     readonly post: (message: FromEngine, transfer?: Transferable[]) => void,
   ) {
     this.#session = this.#newSession();
+    // Errors come out where the choice is waited for.
+    this.#choose().catch(() => undefined);
   }
 
   call(message: Call): void {
@@ -109,11 +111,8 @@ class EngineStreamHost {
   }
 
   async #open(size: Size): Promise<Upscaler<VideoFrame, VideoFrame>> {
-    this.#chosen ??= this.backends.choose(this.settings, (from, to, reason) =>
-      this.post({ type: 'fallback', id: this.id, from, to, reason }),
-    );
     try {
-      this.#verified = await this.#chosen;
+      this.#verified = await this.#choose();
     } catch (thrown) {
       this.#chosen = undefined;
       throw thrown;
@@ -128,6 +127,13 @@ class EngineStreamHost {
         else this.post({ type: 'frame', id: this.id, frame }, [frame]);
       },
     });
+  }
+
+  #choose(): Promise<Verified> {
+    this.#chosen ??= this.backends.choose(this.settings, (from, to, reason) =>
+      this.post({ type: 'fallback', id: this.id, from, to, reason }),
+    );
+    return this.#chosen;
   }
 
   #report(): EngineReport | null {

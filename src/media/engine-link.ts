@@ -37,7 +37,9 @@ export class EngineLink {
 
   open(id: number, settings: StreamSettings, listener: EngineListener): void {
     this.#streams.set(id, { settings, listener });
+    // A worker that starts now opens all streams; backend and model load while the first frame is still to come.
     if (this.#worker) this.#post(this.#worker, { type: 'open', id, settings });
+    else this.#worker = this.#start();
   }
 
   /** Makes the network ready for pictures of a size. */

@@ -1,10 +1,11 @@
 import { reasonOf, type UpscaleError } from '../frame/errors.js';
-import { type Size, sameSize, sizeText } from '../frame/frame.js';
+import { type Size, sizeText } from '../frame/frame.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineLink } from './engine-link.js';
+import { type FrameShape, sameShape, shapeOf, shownLike } from './frame-shape.js';
 import { Meter } from './meter.js';
 import type { EngineReport, StreamSettings } from './protocol.js';
-import { FastScaler, visibleSize } from './scaler.js';
+import { FastScaler } from './scaler.js';
 import type { Level, UpscaleEvent } from './stats.js';
 
 /** Where a stream's output goes. */
@@ -33,11 +34,13 @@ export class IoStream {
   readonly #mailbox: Mailbox<VideoFrame>;
   #size: Size | undefined;
   #scaler: FastScaler | undefined;
+  /** Timestamps of the last frame that came, and of the last that left. */
+  #lastSource = Number.NEGATIVE_INFINITY;
   #lastTimestamp = Number.NEGATIVE_INFINITY;
   #level: Level = 'fast';
   #levelReason = 'the network is starting';
-  /** The size the network is ready for, or being made ready for. */
-  #network: { size: Size; ready: boolean } | undefined;
+  /** What the network is ready for, or being made ready for. */
+  #network: { shape: FrameShape; ready: boolean } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs: number = RETRY_MS.first;
   #slowFrames = 0;
@@ -62,7 +65,7 @@ export class IoStream {
       (thrown) => this.#lost(reasonOf(thrown)),
     );
     engine.open(id, settings, {
-      frame: (frame) => this.#emit(frame, 'network'),
+      frame: (frame) => this.#fromNetwork(frame),
       fallback: (from, to, reason) => this.tell({ type: 'fallback', from, to, reason }),
       lost: (error) => this.#lost(error.message),
     });
@@ -74,7 +77,7 @@ export class IoStream {
       frame.close();
       return;
     }
-    this.meter.received(frame.timestamp, visibleSize(frame), performance.now());
+    this.meter.received(frame.timestamp, shapeOf(frame).size, performance.now());
     this.#mailbox.offer(frame);
   }
 
@@ -95,23 +98,29 @@ export class IoStream {
   }
 
   async #handle(frame: VideoFrame): Promise<void> {
-    const size = visibleSize(frame);
-    this.#fix({ width: size.width * this.settings.scale, height: size.height * this.settings.scale });
+    const shape = shapeOf(frame);
+    const { width, height } = shape.display;
+    this.#fix({ width: width * this.settings.scale, height: height * this.settings.scale });
     const target = this.#size as Size;
-    const large = size.width >= target.width && size.height >= target.height;
-    if (this.#network && (large || !sameSize(this.#network.size, size))) {
-      // Frames of the old size leave before the first of the new one.
+    const large = width >= target.width && height >= target.height;
+    // A source that was replaced may begin again at an earlier time.
+    const again = frame.timestamp < this.#lastSource;
+    if (this.#network && (large || again || !sameShape(this.#network.shape, shape))) {
+      // What belongs to the old window leaves before the first frame of the new one.
       await this.#flush();
       this.#network = undefined;
+      this.engine.reset(this.id);
       this.meter.engine(undefined);
     }
+    if (again) this.#lastTimestamp = Number.NEGATIVE_INFINITY;
+    this.#lastSource = frame.timestamp;
     if (large) {
-      this.#levelReason = `the source is ${sizeText(size)} already`;
+      this.#levelReason = `the source is ${sizeText(shape.display)} already`;
       this.#emit(frame, 'pass-through');
     } else if (this.#network?.ready) {
-      await this.#toNetwork(frame, size);
+      await this.#toNetwork(frame, shape.size);
     } else {
-      this.#prepare(size);
+      this.#prepare(shape);
       this.#emit(frame, 'fast');
     }
   }
@@ -138,11 +147,11 @@ export class IoStream {
     }
   }
 
-  #prepare(size: Size): void {
+  #prepare(shape: FrameShape): void {
     if (this.#network || this.#retry !== undefined) return;
-    const network = { size, ready: false };
+    const network = { shape, ready: false };
     this.#network = network;
-    this.engine.prepare(this.id, size).then(
+    this.engine.prepare(this.id, shape.size).then(
       (report) => {
         if (this.#network !== network) return;
         network.ready = true;
@@ -153,6 +162,11 @@ export class IoStream {
         if (this.#network === network) this.#lost(error.message);
       },
     );
+  }
+
+  #fromNetwork(frame: VideoFrame): void {
+    if (this.#network) this.#emit(shownLike(frame, this.#network.shape, this.settings.scale), 'network');
+    else frame.close();
   }
 
   #accept(report: EngineReport | undefined): void {

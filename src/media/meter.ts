@@ -11,6 +11,8 @@ const DELAYS = 256;
 /** Frames whose arrival is remembered: more than can be on their way. */
 const ARRIVALS = 64;
 
+const COUNTS = ['framesEncoded', 'framesFused', 'tilesFused', 'tilesReused'] as const;
+
 interface Sample {
   readonly atMs: number;
   readonly received: number;
@@ -28,6 +30,8 @@ export class Meter {
   readonly #delays = new Float64Array(DELAYS);
   #samples: Sample[] = [];
   #report: EngineReport | undefined;
+  /** What engine streams that are closed by now had counted. */
+  readonly #past = noCounts();
 
   /** @param openedMs when the stream was asked for, on the clock of the other calls */
   constructor(readonly openedMs: number) {}
@@ -57,8 +61,12 @@ export class Meter {
     this.#stats.outputSize = size;
   }
 
-  /** The engine's own account, cumulative; `undefined` when no network runs any more. */
+  /** The engine's own account, cumulative since it began this stream; `undefined` when no network runs any more. */
   engine(report: EngineReport | undefined): void {
+    const last = this.#report?.counts;
+    if (last && (!report || report.counts.framesEncoded < last.framesEncoded)) {
+      for (const key of COUNTS) this.#past[key] += last[key];
+    }
     this.#report = report;
   }
 
@@ -78,7 +86,9 @@ export class Meter {
     const first = this.#samples[0] as Sample;
     const seconds = (nowMs - first.atMs) / 1000;
     const rate = (count: number): number => (seconds > 0 ? count / seconds : 0);
-    const { framesEncoded, tilesFused, tilesReused } = report?.counts ?? noCounts();
+    const counts = { ...this.#past };
+    for (const key of COUNTS) counts[key] += report?.counts[key] ?? 0;
+    const { framesEncoded, tilesFused, tilesReused } = counts;
     return {
       ...stats,
       backend: stats.level === 'network' ? (report?.backend ?? null) : null,

@@ -35,9 +35,3 @@ export class FastScaler {
     });
   }
 }
-
-/** The visible pixels of a frame. */
-export function visibleSize(frame: VideoFrame): Size {
-  const { visibleRect, codedWidth, codedHeight } = frame;
-  return { width: visibleRect?.width ?? codedWidth, height: visibleRect?.height ?? codedHeight };
-}

@@ -1,6 +1,6 @@
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { elementPath, noWebGpu, trackInWorker } from '../pages/shapes.js';
+import type { elementPath, noWebGpu, orientation, trackInWorker } from '../pages/shapes.js';
 import { inPage, launchChromium, openPage } from '../support/browser.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -17,10 +17,10 @@ afterAll(async () => {
   await server?.close();
 });
 
-async function run<T>(name: string): Promise<T> {
+async function run<T>(name: string, ...args: unknown[]): Promise<T> {
   const { page } = await openPage(browser, server.url);
   try {
-    return await inPage<T>(page, 'shapes', name);
+    return await inPage<T>(page, 'shapes', name, ...args);
   } finally {
     await page.close();
   }
@@ -45,4 +45,15 @@ it('without WebGPU the next backend is taken, statistics say so and an event say
   const { fallbacks, backend } = await run<Awaited<ReturnType<typeof noWebGpu>>>('noWebGpu');
   expect(fallbacks).toEqual([{ from: 'webgpu', to: 'wasm', reason: 'This browser has no WebGPU adapter.' }]);
   expect(backend).toBe('wasm');
+});
+
+it.each([
+  [0, true, '240x96'],
+  [90, false, '96x160'],
+  [180, false, '160x96'],
+  [270, true, '96x240'],
+])('aspect and orientation are kept: turned by %i degrees, wide pixels %s', async (rotation, wide, size) => {
+  const result = await run<Awaited<ReturnType<typeof orientation>>>('orientation', rotation, wide);
+  expect(result.size).toBe(size);
+  for (const level of ['fast', 'network']) expect(result.psnr[level], level).toBeGreaterThan(24);
 });

@@ -1,0 +1,139 @@
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startDemo } from '../../scripts/start.mjs';
+import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
+
+// Busy machines take long for a frame; what is tested is the page, not their speed.
+const QUERY = '?backend=wasm&size=160x90&budgetMs=2000';
+
+let demo: Awaited<ReturnType<typeof startDemo>>;
+
+beforeAll(async () => {
+  demo = await startDemo({ port: 0 });
+});
+
+afterAll(() => demo?.close());
+
+const figure = (page: Page, name: string): Promise<string> =>
+  page.$eval(`[data-figure="${name}"]`, (element) => element.textContent ?? '');
+
+/** Waits until a figure says what it should. */
+async function until(page: Page, selector: string, wanted: string): Promise<void> {
+  await page.waitForFunction(
+    (selected, pattern) => new RegExp(pattern).test(document.querySelector(selected)?.textContent ?? ''),
+    { timeout: 60_000, polling: 200 },
+    selector,
+    wanted,
+  );
+}
+
+/** Size of the upscaled picture that is shown, and a hash of its pixels. */
+function shown(page: Page): Promise<{ width: number; height: number; hash: number }> {
+  return page.$eval('#after', (element) => {
+    const { width, height } = element as HTMLCanvasElement;
+    const pixels = (element as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data;
+    return { width, height, hash: pixels.reduce((hash, value) => (hash * 31 + value) | 0, 7) };
+  });
+}
+
+async function expectMoving(page: Page): Promise<void> {
+  const { width, height, hash } = await shown(page);
+  expect([width, height]).toEqual([320, 180]);
+  await expect.poll(async () => (await shown(page)).hash, { timeout: 10_000 }).not.toBe(hash);
+}
+
+/** Decibels in the page: ours, bicubic. */
+async function quality(page: Page): Promise<[number, number]> {
+  await until(page, '#psnr-gain', '\\d');
+  const decibels = (id: string): Promise<number> => page.$eval(id, (element) => Number(element.textContent));
+  return [await decibels('#psnr-ours'), await decibels('#psnr-bicubic')];
+}
+
+const faults = (log: readonly string[]): string[] => log.filter((line) => line.startsWith('error'));
+
+describe('the demo in Chromium', () => {
+  let browser: Browser;
+  let page: Page;
+  let log: string[];
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+    ({ page, log } = await openPage(browser, `${demo.url}${QUERY}`));
+    await page.setViewport({ width: 1440, height: 900 });
+    await until(page, '[data-figure="level"]', '^network$');
+  });
+
+  afterAll(() => browser?.close());
+
+  it('shows a moving picture, twice as large, closer to the truth than bicubic', async () => {
+    await expectMoving(page);
+    const [ours, bicubic] = await quality(page);
+    expect(bicubic).toBeGreaterThan(15);
+    expect(ours).toBeGreaterThan(bicubic);
+  });
+
+  it('says what makes the picture', async () => {
+    await until(page, '[data-figure="backend"]', '^WASM');
+    expect(await figure(page, 'model')).toBe('mana-nano-x2');
+    expect(await figure(page, 'sizes')).toBe('160 × 90 in, 320 × 180 out');
+    expect(await figure(page, 'first')).toMatch(/after \d/);
+  });
+
+  it('changes model and lookahead without touching the source', async () => {
+    await page.select('select[name="lookahead"]', '0');
+    await until(page, '#code-options', 'lookahead: 0');
+    await until(page, '[data-figure="level"]', '^network$');
+    await page.select('select[name="model"]', 'mana-live-x2');
+    await until(page, '[data-figure="model"]', '^mana-live-x2$');
+    await until(page, '[data-figure="level"]', '^network$');
+    await expectMoving(page);
+    expect(await page.$eval('#code-options', (element) => element.textContent)).toContain("model: 'mana-live-x2'");
+    await page.select('select[name="model"]', 'auto');
+    await until(page, '#code-options', '^(?!.*model)');
+  });
+
+  it('shows what a call to itself receives', async () => {
+    await page.select('select[name="source"]', 'remote');
+    await page.waitForSelector('#stage[data-source="remote"]');
+    await until(page, '[data-figure="level"]', '^network$');
+    await expectMoving(page);
+    expect(await figure(page, 'sizes')).toBe('160 × 90 in, 320 × 180 out');
+    await page.select('select[name="source"]', 'scene');
+    await page.waitForSelector('#stage[data-source="scene"]');
+  });
+
+  it('moves the border by keyboard', async () => {
+    await page.focus('#split');
+    await page.keyboard.press('ArrowRight');
+    const stage = await page.$eval('#stage', (element) => element.getAttribute('style'));
+    expect(stage).toContain('--split: 50.5%');
+  });
+
+  it('fits a narrow screen', async () => {
+    await page.setViewport({ width: 390, height: 844 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+  });
+
+  it('wrote no errors', () => {
+    expect(faults(log)).toEqual([]);
+  });
+});
+
+describe('the demo in Firefox', () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await launchFirefox();
+  });
+
+  afterAll(() => browser?.close());
+
+  it('shows a moving picture, twice as large, closer to the truth than bicubic', async () => {
+    const { page, log } = await openPage(browser, `${demo.url}${QUERY}`);
+    await until(page, '[data-figure="level"]', '^network$');
+    await expectMoving(page);
+    const [ours, bicubic] = await quality(page);
+    expect(ours).toBeGreaterThan(bicubic);
+    expect(faults(log)).toEqual([]);
+  });
+});
