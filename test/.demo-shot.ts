@@ -7,7 +7,7 @@ const page = await browser.newPage();
 page.on('console', (m) => console.log('console', m.type(), m.text()));
 page.on('pageerror', (e) => console.log('pageerror', e));
 await page.setViewport({ width: 1440, height: 900 });
-await page.goto(url + query);
+if (which === 'chromium') await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]); await page.goto(url + query);
 await new Promise((r) => setTimeout(r, Number(wait) * 1000));
 const read = () => page.evaluate(() => Object.fromEntries([...document.querySelectorAll('[data-figure], output, #status, #error, #webgpu-note, #stages > div, #events li, #before-tag')].map((e, i) => [(e as HTMLElement).dataset['figure'] ?? (e.id || 'x' + i), e.textContent])));
 console.log(JSON.stringify(await read(), null, 1));

@@ -1,13 +1,15 @@
 import { supportReport, type UpscaledTrack, type UpscaleEvent, upscaleTrack } from 'mana-upscale';
 import { Figures } from './figures.js';
 import { openSource } from './open-source.js';
-import { sourceSentence, upscaleSentence, webgpuSentence } from './sentences.js';
+import { fallbackSentence, sourceSentence, upscaleSentence, webgpuSentence } from './sentences.js';
 import {
   presetFromAddress,
   presetFromMachine,
   readSettings,
   type Settings,
   SOURCE_SETTINGS,
+  type SourceKind,
+  setSource,
   showFields,
 } from './settings.js';
 import type { Source } from './source.js';
@@ -16,7 +18,13 @@ import { type Quality, TruthMeter } from './truth-meter.js';
 
 const EVENTS_KEPT = 8;
 /** Options that need not be written down, because the package takes them anyway. */
-const DEFAULTS: readonly string[] = ['model=auto', 'backend=auto', 'lookahead=3', 'budgetMs=200'];
+const DEFAULTS: readonly string[] = [
+  'model=auto',
+  'backend=auto',
+  'lookahead=3',
+  'budgetMs=200',
+  `threads=${Math.min(4, navigator.hardwareConcurrency)}`,
+];
 
 const find = <T extends HTMLElement>(id: string): T => {
   const element = document.getElementById(id);
@@ -31,8 +39,10 @@ const stage = new Stage(find('stage'), find('before'), find('after'), (frame, se
   if (seen && source?.scene && upscaled?.stats().level === 'network') meter.offer(frame, seen, source.scene);
 });
 
+const support = supportReport();
 let source: Source | undefined;
 let upscaled: UpscaledTrack | undefined;
+let shownKind: SourceKind = 'scene';
 /** Changes are made one after another, however fast they are asked for. */
 let work: Promise<void> = Promise.resolve();
 
@@ -62,7 +72,10 @@ function note(sentence: string): void {
 
 function noteEvent(event: UpscaleEvent): void {
   if (event.type === 'level') note(`From ${event.from} to ${event.to}: ${event.reason}.`);
-  else if (event.type === 'fallback') note(`${event.to} instead of ${event.from}: ${event.reason}`);
+  else if (event.type === 'fallback') {
+    note(`${event.to} instead of ${event.from}: ${event.reason}`);
+    if (event.from === 'webgpu') find('webgpu-note').textContent = fallbackSentence(event.reason);
+  }
 }
 
 /** Opens the chosen source; when that fails, what was there stays. */
@@ -74,10 +87,12 @@ async function changeSource(settings: Settings): Promise<void> {
     opened = await openSource(settings);
   } catch (thrown) {
     showError(`${sourceSentence(settings.source, thrown)}${source ? ' The source before it goes on.' : ''}`);
+    if (source) setSource(form, shownKind);
     return;
   }
   source?.stop();
   source = opened;
+  shownKind = settings.source;
   opened.track.addEventListener('ended', () => note('The source has ended: choose another.'), { once: true });
   stage.source(opened);
   find('psnr-note').textContent = opened.scene
@@ -94,6 +109,7 @@ async function restart({ upscale }: Settings): Promise<void> {
   upscaled = undefined;
   meter.reset();
   showQuality(null);
+  find('webgpu-note').textContent = webgpuSentence(support);
   try {
     upscaled = await upscaleTrack(source.track, upscale);
   } catch (thrown) {
@@ -119,7 +135,9 @@ form.addEventListener('change', ({ target }) => {
   const settings = readSettings(form);
   showFields(form, settings.source);
   showError('');
-  work = work.then(() => (SOURCE_SETTINGS.includes(name) ? changeSource(settings) : restart(settings)));
+  work = work
+    .then(() => (SOURCE_SETTINGS.includes(name) ? changeSource(settings) : restart(settings)))
+    .catch((thrown: unknown) => showError(upscaleSentence(thrown)));
 });
 form.addEventListener('submit', (event) => event.preventDefault());
 
@@ -140,7 +158,5 @@ async function begin(): Promise<void> {
   await changeSource(settings);
 }
 
-const support = supportReport();
-find('webgpu-note').textContent = webgpuSentence(support);
-if (support.supported) work = begin();
+if (support.supported) work = begin().catch((thrown: unknown) => showError(upscaleSentence(thrown)));
 else showError(upscaleSentence(new Error(support.reason)));

@@ -84,19 +84,19 @@ const drawSky: Draw = (context, random) => {
 /** A poster with text from large to very small. */
 function drawBoard(context: CanvasRenderingContext2D): void {
   context.fillStyle = '#0d1430';
-  context.fillRect(12, 12, 84, 51);
+  context.fillRect(7, 21, 84, 51);
   context.strokeStyle = '#ffd9a0';
   context.lineWidth = 1.3;
-  context.strokeRect(14, 14, 80, 47);
+  context.strokeRect(9, 23, 80, 47);
   context.fillStyle = '#fff3d6';
   context.textAlign = 'center';
   for (const [size, y, text] of [
-    [19, 32, 'SEVEN'],
-    [11, 45, 'frames in'],
-    [8.4, 56, 'one better out'],
+    [19, 41, 'SEVEN'],
+    [11, 54, 'frames in'],
+    [8.4, 65, 'one better out'],
   ] as const) {
     context.font = `600 ${size}px ${FONT}`;
-    context.fillText(text, 54, y, 76);
+    context.fillText(text, 49, y, 76);
   }
 }
 

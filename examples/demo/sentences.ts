@@ -37,6 +37,11 @@ export function webgpuSentence({ webgpu, wasmThreads }: SupportReport): string {
   return webgpu ? threads.trim() : `This browser has no WebGPU: the network runs on the processor, by WASM.${threads}`;
 }
 
+/** Why the network does not run on WebGPU although the browser has it. */
+export function fallbackSentence(reason: string): string {
+  return `The network runs on the processor, by WASM: ${reason.replace(/\.?$/, '.')}`;
+}
+
 /** What makes the picture now. */
 export function levelSentence(stats: UpscaleStats): string {
   if (stats.framesEmitted === 0) return 'Waiting for the first frame.';

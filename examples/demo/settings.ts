@@ -50,6 +50,13 @@ export function showFields(form: HTMLFormElement, source: SourceKind): void {
   for (const field of form.querySelectorAll<HTMLElement>('[data-for]')) field.hidden = field.dataset['for'] !== source;
 }
 
+/** Makes the form say which source is shown. */
+export function setSource(form: HTMLFormElement, source: SourceKind): void {
+  const field = form.elements.namedItem('source');
+  if (field instanceof HTMLSelectElement) field.value = source;
+  showFields(form, source);
+}
+
 /** Takes settings from the page's address, as in `?size=320x180&model=mana-live-x2`. */
 export function presetFromAddress(form: HTMLFormElement, address: URL): void {
   for (const [name, value] of address.searchParams) {

@@ -2,8 +2,7 @@ import type { ColourMatrix, ColourSpace, PlanarFrame } from './frame.js';
 
 /**
  * Colour conversion, exact: R'G'B' = M (Y'CbCr - offset), in fp32, clamped to 0..1, not rounded to 8 bits.
- * Chroma is replicated: a chroma sample belongs to its 2x2 block of pixels, as in browsers' software paths and in the
- * integer texture loads of the GPU path.
+ * Chroma is replicated: a chroma sample belongs to its 2x2 block of pixels.
  */
 
 /** Luma weights of red and blue (ITU-R BT.709, BT.601, BT.2020 non-constant luminance). */

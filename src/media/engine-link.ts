@@ -122,7 +122,9 @@ export class EngineLink {
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {
       const error = new UpscaleError(message.code, message.reason);
-      if (message.call === null) listener?.lost(error);
+      // ONNX Runtime does not survive the loss of its device, so the worker does not either.
+      if (message.call === null && message.code === 'backend-unavailable') this.#fail(message.reason);
+      else if (message.call === null) listener?.lost(error);
       else this.#settle(message.call)?.reject(error);
     }
   }

@@ -102,6 +102,16 @@ describe('the demo in Chromium', () => {
     await page.waitForSelector('#stage[data-source="scene"]');
   });
 
+  it('says in the page why a source cannot be had, and keeps the one before', async () => {
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+    });
+    await page.select('select[name="source"]', 'camera');
+    await until(page, '#error', 'did not allow the camera');
+    expect(await page.$eval('select[name="source"]', (element) => element.value)).toBe('scene');
+    await expectMoving(page);
+  });
+
   it('moves the border by keyboard', async () => {
     await page.focus('#split');
     await page.keyboard.press('ArrowRight');

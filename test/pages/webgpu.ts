@@ -204,14 +204,21 @@ interface SourceFrame {
   readonly coded: readonly [width: number, height: number];
   readonly visible?: readonly [x: number, y: number, width: number, height: number];
   readonly colorSpace?: VideoColorSpaceInit;
+  /** Luma is within video's range and chroma the same everywhere, so that it does not matter how it is interpolated. */
+  readonly flat?: boolean;
 }
 
-function sourceFrame({ format, coded, visible, colorSpace }: SourceFrame): VideoFrame {
+function sourceFrame({ format, coded, visible, colorSpace, flat }: SourceFrame): VideoFrame {
   const [codedWidth, codedHeight] = coded;
   const yuv = format === 'I420' || format === 'NV12';
   const chroma = 2 * Math.ceil(codedWidth / 2) * Math.ceil(codedHeight / 2);
   const length = yuv ? codedWidth * codedHeight + chroma : codedWidth * codedHeight * 4;
   const data = Uint8Array.from({ length }, (_, i) => (!yuv && i % 4 === 3 ? 255 : (i * 7919 + (i >> 4) * 31) % 256));
+  if (yuv && flat) {
+    const luma = codedWidth * codedHeight;
+    data.set(data.subarray(0, luma).map((value) => 16 + (value % 220)));
+    data.fill(105, luma);
+  }
   return new VideoFrame(data, {
     ...{ format, codedWidth, codedHeight, timestamp: 0 },
     ...(visible ? { visibleRect: { x: visible[0], y: visible[1], width: visible[2], height: visible[3] } } : {}),

@@ -1,0 +1,102 @@
+import { lastValueFrom, Subject, tap } from 'rxjs';
+import { manaUpscale } from '/dist/index.js';
+import { workerAssets } from '../../src/media/assets.js';
+import { Backends } from '../../src/media/backends.js';
+import { checkBrowserOptions } from '../../src/media/options.js';
+import { bytesOf, sleep, until, viewFrame } from './sources.js';
+
+const MINUTES = 600_000;
+
+/** Pixels of frames 5 to 7 of the pan, each from the window around it, as a backend makes them in the workers. */
+async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | null; pixels: Uint8Array[] }> {
+  const source = new Subject<VideoFrame>();
+  const pixels = new Map<number, Uint8Array>();
+  const copies: Promise<void>[] = [];
+  let indices: number[] = [];
+  let out = 0;
+  let network = false;
+  let used: string | null = null;
+  const done = lastValueFrom(
+    source.pipe(
+      manaUpscale({
+        backend,
+        model: 'mana-nano-x2',
+        budgetMs: MINUTES,
+        onStats: (stats) => {
+          used = stats.backend ?? used;
+        },
+        onEvent: ({ type }) => {
+          network ||= type === 'level';
+        },
+      }),
+      tap((frame) => {
+        out++;
+        const index = indices[frame.timestamp];
+        if (index === undefined) frame.close();
+        else copies.push(bytesOf(frame).then((bytes) => void pixels.set(index, bytes)));
+      }),
+    ),
+  );
+  let time = 0;
+  const push = async (index: number): Promise<void> => {
+    indices[time] = index;
+    source.next(await viewFrame(index, 24, 16, time++));
+  };
+  // A still picture until the network makes it, then the pan, one frame at a time.
+  while (!network) {
+    await push(0);
+    await sleep(200);
+  }
+  // Some of those were dropped; the others are out when nothing has come for a while.
+  for (let last = -1; last !== out; await sleep(4000)) last = out;
+  indices = [];
+  const before = out;
+  for (let index = 1; index <= 10; index++) {
+    await push(index);
+    await until(`frame ${index}`, () => out >= before + index, 120);
+  }
+  source.complete();
+  await done;
+  await Promise.all(copies);
+  return { backend: used, pixels: [5, 6, 7].map((index) => pixels.get(index) ?? new Uint8Array()) };
+}
+
+/** Largest difference between the two backends, in levels, for three frames. */
+export async function againstWasmInWorkers(): Promise<{ backends: (string | null)[]; levels: number[] }> {
+  const wasm = await outputs('wasm');
+  const webgpu = await outputs('webgpu');
+  const levels = wasm.pixels.map((pixels, i) => {
+    const other = webgpu.pixels[i] as Uint8Array;
+    if (pixels.length === 0 || pixels.length !== other.length) return Number.MAX_VALUE;
+    return pixels.reduce((worst, value, at) => Math.max(worst, Math.abs(value - (other[at] as number))), 0);
+  });
+  return { backends: [wasm.backend, webgpu.backend], levels };
+}
+
+/** What the choice of a backend came to. */
+export interface Choice {
+  readonly backend: string;
+  readonly fallbacks: string[];
+}
+
+/** Chooses a backend; with `sabotage`, every exponential that the GPU computes is one to the base of two. */
+export async function choosing(backend: 'auto' | 'webgpu', sabotage: boolean): Promise<Choice> {
+  const create = GPUDevice.prototype.createShaderModule;
+  if (sabotage) {
+    GPUDevice.prototype.createShaderModule = function (descriptor) {
+      return create.call(this, { ...descriptor, code: descriptor.code.replaceAll(/\bexp\(/g, 'exp2(') });
+    };
+  }
+  const folder = new URL('/dist/', location.href).href;
+  const assets = workerAssets({
+    engineWorker: `${folder}engine.worker.js`,
+    ort: `${folder}ort`,
+    models: `${folder}models`,
+  });
+  const fallbacks: string[] = [];
+  const backends = new Backends(assets, () => undefined);
+  const settings = checkBrowserOptions({ backend, model: 'mana-nano-x2' });
+  const { engine } = await backends.choose(settings, (...reason) => fallbacks.push(reason.join(' ')));
+  GPUDevice.prototype.createShaderModule = create;
+  return { backend: engine.backend, fallbacks };
+}
