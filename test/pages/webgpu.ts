@@ -134,6 +134,15 @@ export async function golden(name: string, graphCapture = true): Promise<{ error
   return { error: worst(found, expected), tolerance: spec.tolerance };
 }
 
+/** Largest error against the output that the training checkpoint gave for seven frames of 64 x 48. */
+export async function checkpoint(name: string): Promise<number> {
+  const floats = async (file: string): Promise<Float32Array> =>
+    new Float32Array(await (await fetch(`/test/fixtures/golden/${name}/${file}`)).arrayBuffer());
+  const engine = await engineWith({});
+  const found = await engine.runTile(await modelOf(name), await floats('input.f32'), { width: 64, height: 48 });
+  return worst(found, await floats('output.f32'));
+}
+
 interface Run {
   readonly name: string;
   readonly size: Size;
