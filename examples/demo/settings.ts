@@ -11,16 +11,11 @@ export interface Settings {
   readonly file: File | null;
   readonly sender: 'scene' | 'camera';
   readonly loopback: LoopbackOptions;
-  readonly upscale: Required<
-    Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend' | 'budgetMs' | 'threads'>
-  >;
+  readonly upscale: Required<Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend' | 'budgetMs'>>;
 }
 
 /** Names of the settings that change the source; the others start only the upscaler again. */
 export const SOURCE_SETTINGS: readonly string[] = ['source', 'file', 'sender', 'kbps', 'downBy', 'size'];
-
-/** One core is left to the page, which draws the scene and both sides of the picture. */
-const MOST_THREADS = 4;
 
 /** Reads the form. */
 export function readSettings(form: HTMLFormElement): Settings {
@@ -40,7 +35,6 @@ export function readSettings(form: HTMLFormElement): Settings {
       lookahead: Number(text('lookahead')),
       backend: text('backend') as Settings['upscale']['backend'],
       budgetMs: Number(text('budgetMs')),
-      threads: Math.min(MOST_THREADS, Math.max(1, (navigator.hardwareConcurrency || 1) - 1)),
     },
   };
 }

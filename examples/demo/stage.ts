@@ -5,7 +5,7 @@ import { NumberReader } from './number-reader.js';
 import type { Source } from './source.js';
 
 /** Source frames that are remembered: longer than any delay that the upscaler adds. */
-const KEPT = 24;
+const KEPT = 64;
 
 /** A source frame that has been seen. */
 export interface Seen {

@@ -24,6 +24,8 @@ const RETRY_MS = { first: 500, slow: 5_000, most: 60_000 } as const;
  * long. Until then a slow frame may be a stall of the machine.
  */
 const TOO_SLOW = { frames: 3, times: 3 } as const;
+/** Frames in a row within the budget after which an earlier failure is forgotten. */
+const WELL_AGAIN = 100;
 
 /**
  * One stream in the `io` worker: decides for each source frame what makes its picture, and sees to it that frames leave
@@ -38,12 +40,14 @@ export class IoStream {
   #lastSource = Number.NEGATIVE_INFINITY;
   #lastTimestamp = Number.NEGATIVE_INFINITY;
   #level: Level = 'fast';
-  #levelReason = 'the network is starting';
+  #levelReason = 'The network is starting.';
   /** What the network is ready for, or being made ready for. */
   #network: { shape: FrameShape; ready: boolean } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs: number = RETRY_MS.first;
   #slowFrames = 0;
+  #goodFrames = 0;
+  readonly #told = new Set<string>();
   #closed = false;
 
   constructor(
@@ -66,7 +70,7 @@ export class IoStream {
     );
     engine.open(id, settings, {
       frame: (frame) => this.#fromNetwork(frame),
-      fallback: (from, to, reason) => this.tell({ type: 'fallback', from, to, reason }),
+      fallback: (from, to, reason) => this.#fallBack(from, to, reason),
       lost: (error) => this.#lost(error.message),
     });
   }
@@ -115,7 +119,7 @@ export class IoStream {
     if (again) this.#lastTimestamp = Number.NEGATIVE_INFINITY;
     this.#lastSource = frame.timestamp;
     if (large) {
-      this.#levelReason = `the source is ${sizeText(shape.display)} already`;
+      this.#levelReason = `The source is ${sizeText(shape.display)} already.`;
       this.#emit(frame, 'pass-through');
     } else if (this.#network?.ready) {
       await this.#toNetwork(frame, shape.size);
@@ -133,12 +137,13 @@ export class IoStream {
       const report = await atMost(budgetMs * TOO_SLOW.times, call);
       const ms = performance.now() - start;
       this.#slowFrames = ms > budgetMs ? this.#slowFrames + 1 : 0;
+      this.#goodFrames = ms > budgetMs ? 0 : this.#goodFrames + 1;
       if (report !== 'late') this.#accept(report);
       if (report === 'late' || this.#slowFrames >= TOO_SLOW.frames) {
         // A frame that is still under way comes out later than others, and is dropped then.
         this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
-        this.#lost(`the network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms`);
-      } else if (this.#slowFrames === 0) {
+        this.#lost(`The network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms.`);
+      } else if (this.#goodFrames >= WELL_AGAIN) {
         this.#retryMs = RETRY_MS.first;
       }
     } catch (thrown) {
@@ -155,7 +160,7 @@ export class IoStream {
       (report) => {
         if (this.#network !== network) return;
         network.ready = true;
-        this.#levelReason = 'the network is ready';
+        this.#levelReason = 'The network is ready.';
         this.#accept(report);
       },
       (error: UpscaleError) => {
@@ -185,7 +190,7 @@ export class IoStream {
   /** The network failed: frames go by the fast scaler, and the network is tried again later. */
   #lost(reason: string): void {
     if (this.#closed) return;
-    if (this.#network) this.tell({ type: 'fallback', from: 'network', to: 'fast', reason });
+    if (this.#network) this.#fallBack('network', 'fast', reason);
     this.#network = undefined;
     this.engine.reset(this.id);
     this.#slowFrames = 0;
@@ -196,6 +201,16 @@ export class IoStream {
       this.#retry = undefined;
     }, this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+  }
+
+  /** Tells of a fallback; one that is met again at every try is news only once. */
+  #fallBack(from: string, to: string, reason: string): void {
+    const news = `${from} ${to} ${reason}`;
+    if (from !== 'network') {
+      if (this.#told.has(news)) return;
+      this.#told.add(news);
+    }
+    this.tell({ type: 'fallback', from, to, reason });
   }
 
   /** The output's size is decided once. */

@@ -28,6 +28,7 @@ export class Meter {
   readonly dropped = { busy: 0, late: 0, failed: 0 };
   readonly #arrivals = new Map<number, number>();
   readonly #delays = new Float64Array(DELAYS);
+  #delayed = 0;
   #samples: Sample[] = [];
   #report: EngineReport | undefined;
   /** What engine streams that are closed by now had counted. */
@@ -46,11 +47,13 @@ export class Meter {
   emitted(timestampUs: number, level: Level, nowMs: number): void {
     const stats = this.#stats;
     if (level === 'network') stats.timeToFirstNetworkFrameMs ??= nowMs - this.openedMs;
+    // Delays of another level say nothing of this one.
+    if (level !== stats.level) this.#delayed = 0;
     stats.level = level;
     this.#byLevel[level]++;
     const arrived = this.#arrivals.get(timestampUs);
     if (arrived !== undefined) {
-      this.#delays[stats.framesEmitted % DELAYS] = nowMs - arrived;
+      this.#delays[this.#delayed++ % DELAYS] = nowMs - arrived;
       stats.totalProcessingDelay += (nowMs - arrived) / 1000;
       this.#arrivals.delete(timestampUs);
     }
@@ -67,6 +70,7 @@ export class Meter {
     if (last && (!report || report.counts.framesEncoded < last.framesEncoded)) {
       for (const key of COUNTS) this.#past[key] += last[key];
     }
+    if (!report) this.#samples = [];
     this.#report = report;
   }
 
@@ -108,7 +112,7 @@ export class Meter {
   }
 
   #percentiles(): { p50: number; p95: number } {
-    const sorted = this.#delays.slice(0, Math.min(this.#stats.framesEmitted, DELAYS)).sort();
+    const sorted = this.#delays.slice(0, Math.min(this.#delayed, DELAYS)).sort();
     const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
     return { p50: at(0.5), p95: at(0.95) };
   }

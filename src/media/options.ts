@@ -14,7 +14,10 @@ export interface BrowserUpscaleOptions extends UpscaleOptions {
   readonly size?: Size;
   /** The largest tile the network runs on at once, in source pixels with halo. Default: as the engine allows. */
   readonly maxTilePixels?: number;
-  /** WASM threads; more than one needs a cross-origin isolated page. Default: the cores, 4 at most. First stream decides. */
+  /**
+   * WASM threads; more than one needs a cross-origin isolated page. The first stream decides. Default: one less than the
+   * cores, so that the page keeps one, and 4 at most.
+   */
   readonly threads?: number;
   /** Where the package's files are, when not beside the bundle. First stream decides. */
   readonly assets?: AssetUrls;
@@ -50,8 +53,13 @@ export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): Stream
     backend,
     size: size ? { width: size.width, height: size.height } : null,
     maxTilePixels: maxTilePixels ?? null,
-    threads: threads ?? Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST_THREADS),
+    threads: threads ?? defaultThreads(),
   };
+}
+
+function defaultThreads(): number {
+  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+  return Math.max(1, Math.min(cores - 1, MOST_THREADS));
 }
 
 function isSide(length: unknown): boolean {

@@ -57,7 +57,7 @@ export interface UpscaleStats {
   readonly framesPerSecond: number;
   /** Milliseconds per frame by stage, over the last two seconds. On WebGPU the GPU's share is in `wait`. */
   readonly stageMs: Readonly<StageTimes>;
-  /** From a frame's arrival to its departure, in milliseconds, over the last 256 frames. Lookahead is part of it. */
+  /** From a frame's arrival to its departure, in milliseconds, over the last 256 frames of this level. Lookahead is part of it. */
   readonly addedDelayMs: Percentiles;
   /** Sum of that time over all emitted frames, in seconds. */
   readonly totalProcessingDelay: number;

@@ -77,6 +77,8 @@ export class UpscaleSession<In, Out> {
       const start = this.options.clock.now();
       await upscaler.push(frame, times, arrivedMs, release);
       this.#costMs = this.options.clock.now() - start;
+      // Behind a slow network the timer would never get its turn.
+      while (this.#msLeft() <= 0) await upscaler.flushOne();
     }, release);
   }
 
@@ -135,12 +137,18 @@ export class UpscaleSession<In, Out> {
     return next;
   }
 
-  #startTimer(): void {
+  /** How long the oldest waiting centre may still wait, in milliseconds. */
+  #msLeft(): number {
     const waiting = this.#open?.upscaler.waiting;
-    if (!waiting || this.#disposed) return;
+    if (!waiting) return Number.POSITIVE_INFINITY;
     const { clock, budgetMs } = this.options;
-    const ms = waiting.arrivedMs + budgetMs - this.#costMs - clock.now();
-    this.#cancelTimer = clock.after(Math.max(0, ms), () => {
+    return waiting.arrivedMs + budgetMs - this.#costMs - clock.now();
+  }
+
+  #startTimer(): void {
+    const ms = this.#msLeft();
+    if (ms === Number.POSITIVE_INFINITY || this.#disposed) return;
+    this.#cancelTimer = this.options.clock.after(Math.max(0, ms), () => {
       this.#queue(async () => {
         await this.#open?.upscaler.flushOne();
       }).catch(this.options.failed);

@@ -1,4 +1,12 @@
-import type { Engine, EngineStream, LoadedModel, StageTimes, Tile, TilePlan } from '../engine/engine.js';
+import {
+  type Engine,
+  type EngineStream,
+  type LoadedModel,
+  noTimes,
+  type StageTimes,
+  type Tile,
+  type TilePlan,
+} from '../engine/engine.js';
 import type { FrameTimes, Size } from '../frame/frame.js';
 import { halosOf } from '../model/manifest.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
@@ -76,6 +84,7 @@ export class Upscaler<In, Out> {
       fuse: fusePlan,
       slots: window,
     });
+    await warmUp(stream, fusePlan, window);
     return new Upscaler(stream, fusePlan, model, options);
   }
 
@@ -164,4 +173,11 @@ export class Upscaler<In, Out> {
     );
     return hopeful ? Promise.all(slots.map((slot) => this.#versions[slot] as Promise<TileVersions>)) : known;
   }
+}
+
+/** Runs both graphs once on an empty ring: what compiles on first use has compiled before the first frame. */
+async function warmUp<In, Out>(stream: EngineStream<In, Out>, { tiles }: TilePlan, slots: number): Promise<void> {
+  await stream.encode(0);
+  await stream.fuse(Array(slots).fill(0), tiles[0] as Tile);
+  Object.assign(stream.times, noTimes());
 }

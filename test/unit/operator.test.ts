@@ -1,6 +1,6 @@
+import { manaUpscale, type PlanarFrame } from 'mana-upscale/node';
 import { concat, concatMap, delay, from, lastValueFrom, of, Subject, throwError, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { manaUpscale, type PlanarFrame } from 'mana-upscale/node';
 import { photoFrame, psnr } from '../support/pictures.js';
 
 const frames = Array.from({ length: 8 }, (_, i) => photoFrame(64, 48, i * 3, i, i * 40_000));

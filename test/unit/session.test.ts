@@ -79,6 +79,22 @@ describe('UpscaleSession', () => {
     stream.dispose();
   });
 
+  it('keeps the budget behind a network that never rests', async () => {
+    const stream = session(3, 200);
+    // Frames 120 ms apart, each handed over as soon as the one before is done: three of them are more than the budget.
+    for (let i = 0; i < 6; i++) {
+      clock.to(i * 120);
+      await push(stream, i);
+    }
+    expect(timestamps()).toEqual([0, 1, 2, 3]);
+    clock.to(5 * 120 + 79);
+    expect(timestamps()).toEqual([0, 1, 2, 3]);
+    clock.to(5 * 120 + 80);
+    await settled();
+    expect(timestamps()).toEqual([0, 1, 2, 3, 4]);
+    stream.dispose();
+  });
+
   it('changes size: all frames of the old size leave first', async () => {
     const stream = session();
     for (let i = 0; i < 4; i++) await push(stream, i);

@@ -201,6 +201,7 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   async encode(slot: number): Promise<void> {
     const { picture, tileSize, tiles } = this.shape.encode;
     const planes = this.#slots[slot] as Planes;
+    for (const plane of Object.values(this.model.manifest.encode.inputs)) this.#plane(slot, plane);
     if (tiles.length === 1) {
       await this.#timed('encode', runEncode(this.runtime, this.sessions.encode, this.model, planes, picture));
       return;
