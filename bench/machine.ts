@@ -11,6 +11,9 @@ export interface Machine {
   readonly load: readonly [start: number, end: number];
 }
 
+/** Load up to which a machine of two cores is called quiet. */
+const QUIET = 1.5;
+
 /** The load now. Taken before the browser starts, it tells whether others use the machine. */
 export function load(): number {
   return loadavg()[0] ?? 0;
@@ -32,6 +35,6 @@ export function machineText({ cpu, cores, system, browser, date, load: [start, e
     `machine  ${cpu}, ${cores} cores, ${system}`,
     `browser  ${browser}, headless, WASM`,
     `date     ${date}`,
-    `load     ${start.toFixed(2)} before the start, ${end.toFixed(2)} at the end${start > 1 ? ': OTHERS WERE RUNNING, TRUST RATIOS ONLY' : ''}`,
+    `load     ${start.toFixed(2)} before the start, ${end.toFixed(2)} at the end${start > QUIET ? ': OTHERS WERE RUNNING, TRUST RATIOS ONLY' : ''}`,
   ].join('\n');
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StageTimes } from '../src/engine/engine.js';
 import type { Bench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
 import { digits, percent } from './table.js';
@@ -21,6 +22,8 @@ export interface SustainedResult {
   readonly delayMs: { readonly p50: number; readonly p95: number };
   /** The part of it that the package counts itself: from the io worker's receipt to its sending. */
   readonly addedDelayMs: { readonly p50: number; readonly p95: number };
+  /** Milliseconds a frame by stage in the engine, the last two seconds' mean. */
+  readonly stageMs: StageTimes;
   readonly firstNetworkFrameMs: number;
 }
 
@@ -81,15 +84,18 @@ function between(a: StreamState, b: StreamState): SustainedResult {
     },
     delayMs: { p50: at(0.5), p95: at(0.95) },
     addedDelayMs: b.stats.addedDelayMs,
+    stageMs: b.stats.stageMs,
     firstNetworkFrameMs: b.stats.timeToFirstNetworkFrameMs ?? Number.NaN,
   };
 }
 
 export function sustainedText(result: SustainedResult): string {
-  const { dropped, delayMs, addedDelayMs } = result;
+  const { dropped, delayMs, addedDelayMs, stageMs } = result;
+  const engineMs = Object.values(stageMs).reduce((sum, ms) => sum + ms, 0);
   return [
     `Sustained: nano, 160x90, 2 threads, fed with ${FRAMES_PER_SECOND} frames a second for ${result.seconds.toFixed(0)} s through upscaleTrack`,
     `  frames       ${digits(result.fedPerSecond)} in, ${digits(result.outPerSecond)} out a second; ${percent(result.networkShare)} of them by the network`,
+    `  engine       ${digits(engineMs)} ms a frame: ${digits(stageMs.encode)} encode, ${digits(stageMs.fuse)} fuse, ${digits(engineMs - stageMs.encode - stageMs.fuse)} other`,
     `  dropped      ${dropped.busy} busy, ${dropped.late} late, ${dropped.failed} failed, ${dropped.beforeUs} before they reached us`,
     `  added delay  p50 ${digits(addedDelayMs.p50)} ms, p95 ${digits(addedDelayMs.p95)} ms by the package's own count; of it ${((LOOKAHEAD * 1000) / FRAMES_PER_SECOND).toFixed(0)} ms are lookahead`,
     `  track delay  p50 ${digits(delayMs.p50)} ms, p95 ${digits(delayMs.p95)} ms from writing the source track to reading the output track`,

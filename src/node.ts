@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { OperatorFunction } from 'rxjs';
+import type { LoadedModel } from './engine/engine.js';
 import { OrtCpuEngine } from './engine/ort/cpu.js';
 import { ortRuntime } from './engine/ort/runtime.js';
 import { verify } from './engine/verify.js';
+import { checkFrame } from './frame/check.js';
 import { UpscaleError } from './frame/errors.js';
 import type { PlanarFrame } from './frame/frame.js';
 import { fetchBytes, ModelLoader } from './model/loader.js';
@@ -47,9 +49,10 @@ const loader = new ModelLoader(async (url) =>
   url.startsWith('file:') ? readFile(fileURLToPath(url)) : fetchBytes(url),
 );
 let engine: Promise<NodeEngine> | undefined;
+const models = new Map<string, Promise<{ engine: NodeEngine; model: LoadedModel }>>();
 
 /**
- * An RxJS operator that upscales frames in memory.
+ * An RxJS operator that upscales frames in memory. A frame's buffer belongs to the operator until its output is out.
  *
  * A newer frame replaces one that waits while the network is busy, so a source faster than the network loses frames but
  * never builds up delay. Output frames are `RGBX`, carry the timestamps of their source and own their bytes. When the
@@ -66,7 +69,7 @@ export function manaUpscale(options: NodeUpscaleOptions = {}): OperatorFunction<
   const { threads = 1, onFallback } = options;
   if (!Number.isInteger(threads) || threads < 1) throw new TypeError('options.threads must be a positive integer.');
   return laneOperator<PlanarFrame, PlanarFrame>(
-    (emit) => openLane(checked, threads, emit, onFallback),
+    ({ emit }) => openLane(checked, threads, emit, onFallback),
     () => undefined,
   );
 }
@@ -77,62 +80,110 @@ function openLane(
   emit: (frame: PlanarFrame) => void,
   onFallback: ((reason: UpscaleError) => void) | undefined,
 ): Lane<PlanarFrame> {
-  const fallBack = (thrown: unknown): void => {
-    onFallback?.(
-      thrown instanceof UpscaleError
-        ? thrown
-        : new UpscaleError('engine-failed', 'The network failed on a frame.', { cause: thrown }),
-    );
-  };
-  const session = new UpscaleSession<PlanarFrame, PlanarFrame>({
-    clock: realClock,
-    budgetMs: options.budgetMs,
-    failed: fallBack,
-    open: async (size) => {
-      engine ??= startEngine(threads);
-      const model = await loader.load({ manifest: manifestUrl(options.model) });
-      const started = await engine;
-      await verify(started, model);
-      return Upscaler.open(started, model, { size, lookahead: options.lookahead, emit });
-    },
-  });
-  const handle = async (frame: PlanarFrame): Promise<void> => {
+  /** Frames that went in and have not come out: what is enlarged without the network when it fails. */
+  let waiting: PlanarFrame[] = [];
+  const open = (): UpscaleSession<PlanarFrame, PlanarFrame> =>
+    new UpscaleSession<PlanarFrame, PlanarFrame>({
+      clock: realClock,
+      budgetMs: options.budgetMs,
+      failed: fail,
+      open: async (size) => {
+        const { engine: started, model } = await verified(options, threads);
+        return Upscaler.open(started, model, {
+          size,
+          lookahead: options.lookahead,
+          emit: (frame) => {
+            waiting = waiting.filter(({ timestampUs }) => timestampUs !== frame.timestampUs);
+            emit(frame);
+          },
+        });
+      },
+    });
+  const tell = (thrown: unknown): void => {
+    const failed = 'The network failed on a frame.';
+    const reason =
+      thrown instanceof UpscaleError ? thrown : new UpscaleError('engine-failed', failed, { cause: thrown });
     try {
-      const { width, height } = frame;
-      await session.push({
-        frame,
-        times: frame,
-        size: { width, height },
-        arrivedMs: realClock.now(),
-        release: () => {},
+      onFallback?.(reason);
+    } catch (error) {
+      // The user's error, not the stream's.
+      queueMicrotask(() => {
+        throw error;
       });
-    } catch (thrown) {
-      fallBack(thrown);
-      emit(bilinear(frame, options.scale));
     }
   };
-  const mailbox = new Mailbox<PlanarFrame>(handle, () => undefined, fallBack);
+  const fail = (thrown: unknown): void => {
+    tell(thrown);
+    session.dispose();
+    session = open();
+    const frames = waiting;
+    waiting = [];
+    for (const frame of frames) emit(bilinear(frame, options.scale));
+  };
+
+  let session = open();
+  const handle = async (frame: PlanarFrame): Promise<void> => {
+    try {
+      checkFrame(frame);
+    } catch (thrown) {
+      tell(thrown);
+      return;
+    }
+    waiting.push(frame);
+    const { width, height, timestampUs, durationUs } = frame;
+    await session.push({
+      frame,
+      times: durationUs === undefined ? { timestampUs } : { timestampUs, durationUs },
+      size: { width, height },
+      arrivedMs: realClock.now(),
+      release: () => undefined,
+    });
+  };
+  const mailbox = new Mailbox<PlanarFrame>(handle, () => undefined, fail);
   return {
     push: (frame) => mailbox.offer(frame),
     finish: async () => {
       await mailbox.idle();
-      await session.flush();
+      await session.flush().catch(fail);
     },
     dispose: () => {
       mailbox.close();
       session.dispose();
+      waiting = [];
     },
   };
+}
+
+/** The engine and a model, checked once against each other. A model that is not there is asked for again next time. */
+function verified(
+  { model, scale }: CheckedUpscaleOptions,
+  threads: number,
+): Promise<{ engine: NodeEngine; model: LoadedModel }> {
+  let checked = models.get(model);
+  if (!checked) {
+    checked = (async () => {
+      engine ??= startEngine(threads);
+      const loaded = await loader.load({ manifest: manifestUrl(model) });
+      if (loaded.manifest.scale !== scale) {
+        throw new UpscaleError('model-invalid', `The model enlarges ${loaded.manifest.scale} times, not ${scale}.`);
+      }
+      await verify(await engine, loaded);
+      return { engine: await engine, model: loaded };
+    })();
+    checked.catch(() => models.delete(model));
+    models.set(model, checked);
+  }
+  return checked;
 }
 
 async function startEngine(threads: number): Promise<NodeEngine> {
   const ort = await import('onnxruntime-web');
   ort.env.logLevel = 'error';
   ort.env.wasm.numThreads = threads;
-  return new OrtCpuEngine<PlanarFrame, PlanarFrame>('wasm', ortRuntime(ort, threads), {
+  return new OrtCpuEngine<PlanarFrame, PlanarFrame>(ortRuntime(ort, threads), () => ({
     read: (frame) => frame,
     write: (pixels, { width, height }, times) => rgbx(pixels.slice(), width, height, times),
-  });
+  }));
 }
 
 function manifestUrl(model: string): string {

@@ -2,7 +2,7 @@ import type { FrameTimes, Size } from '../frame/frame.js';
 import type { GraphCost, Manifest } from '../model/manifest.js';
 
 /** Where the network runs. */
-export type Backend = 'webgpu' | 'wasm' | 'node';
+export type Backend = 'webgpu' | 'wasm';
 
 /** A rectangle in low-resolution pixels. */
 export interface Rect {

@@ -16,6 +16,8 @@ const OPEN_SPACES: readonly ColourSpace[] = [
 /** Chroma must leave the middle by this much, on average over the looked-at pixels, before it can tell matrices apart. */
 const TELLING_CHROMA = 4;
 const LOOK_AT = 64;
+/** A frame that could not tell is followed by this many that are not asked. */
+const LOOK_EVERY = 30;
 
 /**
  * Reads VideoFrames into memory, one after another, in a buffer that is used again.
@@ -26,6 +28,7 @@ const LOOK_AT = 64;
 export class PlaneReader {
   #buffer = new Uint8Array(0);
   #canvas: OffscreenCanvasRenderingContext2D | undefined;
+  #looks = 0;
   readonly #decided = new Map<string, ColourSpace>();
 
   /**
@@ -68,10 +71,10 @@ export class PlaneReader {
       (space) => (!named || space.matrix === named) && (fullRange === null || space.fullRange === fullRange),
     );
     const usual = open[0] ?? { matrix: named ?? 'bt709', fullRange: fullRange ?? false };
-    if (planar.format !== 'I420' && planar.format !== 'NV12') return usual;
+    if (open.length < 2 || (planar.format !== 'I420' && planar.format !== 'NV12')) return usual;
     const key = `${named} ${fullRange} ${planar.width}x${planar.height}`;
     const known = this.#decided.get(key);
-    if (known) return known;
+    if (known || this.#looks++ % LOOK_EVERY !== 0) return known ?? usual;
     const shown = this.#shownSpace(frame, planar, open);
     if (shown) this.#decided.set(key, shown);
     return shown ?? usual;
@@ -90,6 +93,7 @@ export class PlaneReader {
     this.#canvas.drawImage(frame, left, top, width, height, 0, 0, width, height);
     const shown = this.#canvas.getImageData(0, 0, width, height).data;
     const step = planar.format === 'I420' ? 1 : 2;
+    const candidates = open.map(yuvToRgb);
     const errors = open.map(() => 0);
     let chroma = 0;
     for (let y = 0; y < height; y++) {
@@ -103,8 +107,7 @@ export class PlaneReader {
         const cr = (planar.data[crAt] as number) - 128;
         chroma += Math.abs(cb) + Math.abs(cr);
         const at = (y * width + x) * 4;
-        open.forEach((space, i) => {
-          const m = yuvToRgb(space);
+        candidates.forEach((m, i) => {
           const grey = (luminance - m.lumaOffset) * m.luma;
           errors[i] =
             (errors[i] as number) +

@@ -1,5 +1,5 @@
 import type { Backend, Engine, LoadedModel } from '../engine/engine.js';
-import { OrtCpuEngine } from '../engine/ort/cpu.js';
+import { type FrameMemory, OrtCpuEngine } from '../engine/ort/cpu.js';
 import { loadOrt } from '../engine/ort/runtime.js';
 import { createWebGpuEngine } from '../engine/ort/webgpu.js';
 import { verify } from '../engine/verify.js';
@@ -59,12 +59,22 @@ export class Backends {
     const key = `${backend} ${name}`;
     let verified = this.#verified.get(key);
     if (!verified) {
-      verified = this.#start(backend, settings).then(async (engine) => {
-        const model = await this.#loader.load(this.#locate(name));
+      const loading = this.#loader.load(this.#locate(name));
+      loading.catch(() => undefined);
+      verified = Promise.all([this.#start(backend, settings), loading]).then(async ([engine, model]) => {
+        if (model.manifest.scale !== settings.scale) {
+          throw new UpscaleError(
+            'model-invalid',
+            `The model ${name} enlarges ${model.manifest.scale} times, not ${settings.scale}.`,
+          );
+        }
         await verify(engine, model);
         return { engine, model };
       });
-      verified.catch(() => this.#verified.delete(key));
+      // A model may be there the next time; a backend that is not here or computes wrongly stays refused.
+      verified.catch((thrown) => {
+        if (thrown instanceof UpscaleError && thrown.code.startsWith('model-')) this.#verified.delete(key);
+      });
       this.#verified.set(key, verified);
     }
     return verified;
@@ -78,7 +88,6 @@ export class Backends {
     let engine = this.#engines.get(backend);
     if (!engine) {
       engine = backend === 'webgpu' ? this.#startWebGpu(settings) : this.#startWasm(settings);
-      engine.catch(() => this.#engines.delete(backend));
       this.#engines.set(backend, engine);
     }
     return engine;
@@ -109,19 +118,23 @@ export class Backends {
 
   async #startWasm({ threads }: StreamSettings): Promise<BrowserEngine> {
     const runtime = await loadOrt(this.assets.ort.wasm, self.crossOriginIsolated ? threads : 1);
-    const reader = new PlaneReader();
-    return new OrtCpuEngine('wasm', runtime, {
-      read: (frame: VideoFrame) => reader.read(frame),
-      write: (pixels, { width, height }, { timestampUs, durationUs }) =>
-        new VideoFrame(pixels as Uint8ClampedArray<ArrayBuffer>, {
-          format: 'RGBX',
-          codedWidth: width,
-          codedHeight: height,
-          timestamp: timestampUs,
-          ...(durationUs === undefined ? {} : { duration: durationUs }),
-        }),
-    });
+    return new OrtCpuEngine(runtime, videoFrameMemory);
   }
+}
+
+function videoFrameMemory(): FrameMemory<VideoFrame, VideoFrame> {
+  const reader = new PlaneReader();
+  return {
+    read: (frame) => reader.read(frame),
+    write: (pixels, { width, height }, { timestampUs, durationUs }) =>
+      new VideoFrame(pixels as Uint8ClampedArray<ArrayBuffer>, {
+        format: 'RGBX',
+        codedWidth: width,
+        codedHeight: height,
+        timestamp: timestampUs,
+        ...(durationUs === undefined ? {} : { duration: durationUs }),
+      }),
+  };
 }
 
 function isSoftware(adapter: GPUAdapter): boolean {

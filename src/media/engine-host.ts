@@ -38,7 +38,10 @@ export function hostEngine(scope: MessageScope): void {
     } else if (data.type === 'prepare' || data.type === 'frame' || data.type === 'flush') {
       const stream = streams.get(data.id);
       if (stream) stream.call(data);
-      else if (data.type === 'frame') data.frame.close();
+      else {
+        if (data.type === 'frame') data.frame.close();
+        post({ type: 'done', id: data.id, call: data.call, report: null });
+      }
     }
   });
 }
@@ -71,7 +74,7 @@ class EngineStreamHost {
 
   /** A backend is gone: this stream fails if it ran there, and the next call chooses anew. */
   lose(backend: Backend, reason: string): void {
-    if (this.#verified?.engine.backend !== backend) return;
+    if (this.#verified && this.#verified.engine.backend !== backend) return;
     this.#chosen = undefined;
     this.#verified = undefined;
     this.#session.dispose();

@@ -1,4 +1,4 @@
-import { UpscaleError } from '../frame/errors.js';
+import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
 
@@ -15,6 +15,7 @@ const HANG_MS = { prepare: 120_000, frame: 20_000, flush: 20_000 } as const;
 
 interface PendingCall {
   readonly id: number;
+  readonly kind: keyof typeof HANG_MS;
   resolve(report: EngineReport | undefined): void;
   reject(error: UpscaleError): void;
   readonly timer: ReturnType<typeof setTimeout>;
@@ -29,6 +30,7 @@ export class EngineLink {
   readonly #calls = new Map<number, PendingCall>();
   #worker: Worker | undefined;
   #nextCall = 0;
+  #lostDevices = 0;
 
   constructor(
     readonly assets: WorkerAssets,
@@ -38,8 +40,17 @@ export class EngineLink {
   open(id: number, settings: StreamSettings, listener: EngineListener): void {
     this.#streams.set(id, { settings, listener });
     // A worker that starts now opens all streams; backend and model load while the first frame is still to come.
-    if (this.#worker) this.#post(this.#worker, { type: 'open', id, settings });
-    else this.#worker = this.#start();
+    try {
+      if (this.#worker) this.#post(this.#worker, this.#opening(id, settings));
+      else this.#worker = this.#start();
+    } catch {
+      // The first call meets the same error and reports it.
+    }
+  }
+
+  /** Whether a network is being made ready: calls of other streams may then wait behind it. */
+  get preparing(): boolean {
+    return [...this.#calls.values()].some(({ kind }) => kind === 'prepare');
   }
 
   /** Makes the network ready for pictures of a size. */
@@ -62,7 +73,7 @@ export class EngineLink {
     const stream = this.#streams.get(id);
     if (!stream || !this.#worker) return;
     this.#post(this.#worker, { type: 'close', id });
-    this.#post(this.#worker, { type: 'open', id, settings: stream.settings });
+    this.#post(this.#worker, this.#opening(id, stream.settings));
   }
 
   close(id: number): void {
@@ -87,16 +98,27 @@ export class EngineLink {
     message: (call: number) => ToEngine,
     transfer: Transferable[] = [],
   ): Promise<EngineReport | undefined> {
+    if (!this.#streams.has(id)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const call = this.#nextCall++;
       const timer = setTimeout(
-        () => this.#fail(`it did not answer for ${HANG_MS[kind] / 1000} seconds`),
+        () => this.#fail(`The engine worker did not answer for ${HANG_MS[kind] / 1000} seconds.`),
         HANG_MS[kind],
       );
-      this.#calls.set(call, { id, resolve, reject, timer });
-      this.#worker ??= this.#start();
-      this.#post(this.#worker, message(call), transfer);
+      this.#calls.set(call, { id, kind, resolve, reject, timer });
+      try {
+        this.#worker ??= this.#start();
+        this.#post(this.#worker, message(call), transfer);
+      } catch (thrown) {
+        const reason = `The engine worker could not be started: ${reasonOf(thrown)}`;
+        this.#settle(call)?.reject(new UpscaleError('worker-failed', reason, { cause: thrown }));
+      }
     });
+  }
+
+  /** A GPU that was lost twice is left alone. */
+  #opening(id: number, settings: StreamSettings): ToEngine {
+    return { type: 'open', id, settings: this.#lostDevices < 2 ? settings : { ...settings, backend: 'wasm' } };
   }
 
   #start(): Worker {
@@ -104,10 +126,11 @@ export class EngineLink {
     worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => this.#receive(data));
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      if (this.#worker === worker) this.#fail(event.message || `${this.assets.engineWorker} could not be loaded`);
+      const reason = event.message || `${this.assets.engineWorker} could not be loaded`;
+      if (this.#worker === worker) this.#fail(`The engine worker failed: ${reason}.`);
     });
     this.#post(worker, { type: 'start', assets: this.assets });
-    for (const [id, { settings }] of this.#streams) this.#post(worker, { type: 'open', id, settings });
+    for (const [id, { settings }] of this.#streams) this.#post(worker, this.#opening(id, settings));
     return worker;
   }
 
@@ -123,8 +146,10 @@ export class EngineLink {
     } else {
       const error = new UpscaleError(message.code, message.reason);
       // ONNX Runtime does not survive the loss of its device, so the worker does not either.
-      if (message.call === null && message.code === 'backend-unavailable') this.#fail(message.reason);
-      else if (message.call === null) listener?.lost(error);
+      if (message.call === null && message.code === 'backend-unavailable') {
+        this.#lostDevices++;
+        this.#fail(message.reason);
+      } else if (message.call === null) listener?.lost(error);
       else this.#settle(message.call)?.reject(error);
     }
   }
@@ -132,7 +157,7 @@ export class EngineLink {
   #fail(reason: string): void {
     this.#worker?.terminate();
     this.#worker = undefined;
-    const error = new UpscaleError('worker-failed', `The engine worker failed: ${reason}.`);
+    const error = new UpscaleError('worker-failed', reason);
     for (const call of [...this.#calls.keys()]) this.#settle(call)?.reject(error);
     for (const { listener } of this.#streams.values()) listener.lost(error);
   }

@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import { readByElement } from './element.js';
+import { readFrames } from './read-frames.js';
 import { supportReport, trackPath } from './support.js';
 
 /**
@@ -23,7 +24,9 @@ export function fromTrack(track: MediaStreamTrack): Observable<VideoFrame> {
     };
     const over = (): void => subscriber.complete();
     const path = trackPath();
-    if (path === 'streams') return readByStream(track, next, over);
+    if (path === 'streams') {
+      return readFrames(new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable, next, over);
+    }
     if (path !== null) return readByElement(track, next, over);
     throw new DOMException(supportReport().reason, 'NotSupportedError');
   });
@@ -35,19 +38,4 @@ export function checkTrack(track: MediaStreamTrack): asserts track is MediaStrea
     throw new TypeError('track must be a MediaStreamTrack of kind video.');
   }
   if (track.readyState !== 'live') throw new TypeError('track has ended already; it must be live.');
-}
-
-function readByStream(track: MediaStreamVideoTrack, next: (frame: VideoFrame) => void, over: () => void): () => void {
-  const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable.getReader();
-  const read = async (): Promise<void> => {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      next(value);
-    }
-  };
-  read().then(over, over);
-  return () => {
-    reader.cancel().catch(() => undefined);
-  };
 }

@@ -1,7 +1,9 @@
+import { reasonOf } from '../frame/errors.js';
 import type { MessageScope } from './engine-host.js';
 import { EngineLink } from './engine-link.js';
 import { IoStream, type Sink } from './io-stream.js';
 import type { FromIo, StreamSink, StreamSource, ToIo } from './protocol.js';
+import { readFrames } from './read-frames.js';
 
 const STATS_EVERY_MS = 250;
 const LAST_WRITES_MS = 500;
@@ -73,7 +75,7 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       );
   };
 
-  const open = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
+  const openStream = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
     if (!engine) return;
     const output = openSink(sink, {
       send: (frame) => post({ type: 'frame', id, frame }, [frame]),
@@ -101,6 +103,18 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     timer ??= setInterval(tellStats, STATS_EVERY_MS);
   };
 
+  /** A stream that cannot be opened ends alone. */
+  const open = (message: Extract<ToIo, { type: 'open' }>): void => {
+    try {
+      openStream(message);
+    } catch (thrown) {
+      const { id } = message;
+      post({ type: 'event', id, event: { type: 'fallback', from: 'network', to: 'ended', reason: reasonOf(thrown) } });
+      post({ type: 'event', id, event: { type: 'ended' } });
+      post({ type: 'ended', id });
+    }
+  };
+
   scope.addEventListener('message', ({ data }: MessageEvent<ToIo>) => {
     if (data.type === 'start') engine = new EngineLink(data.assets, createEngine);
     else if (data.type === 'open') open(data);
@@ -122,18 +136,10 @@ function openSource(source: StreamSource, frame: (frame: VideoFrame) => void, ov
     source.kind === 'readable'
       ? source.readable
       : new (self as unknown as TrackWorkerScope).MediaStreamTrackProcessor({ track: source.track }).readable;
-  const reader = readable.getReader();
-  const read = async (): Promise<void> => {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      frame(value);
-    }
-  };
-  read().then(over, over);
+  const stop = readFrames(readable, frame, over);
   return {
     stop: () => {
-      reader.cancel().catch(() => undefined);
+      stop();
       if (source.kind === 'track') source.track.stop();
     },
     enable: (enabled) => {

@@ -95,6 +95,7 @@ export class IoStream {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#network = undefined;
     clearTimeout(this.#retry);
     this.#mailbox.close();
     this.engine.close(this.id);
@@ -116,6 +117,10 @@ export class IoStream {
       this.engine.reset(this.id);
       this.meter.engine(undefined);
     }
+    if (this.#closed) {
+      frame.close();
+      return;
+    }
     if (again) this.#lastTimestamp = Number.NEGATIVE_INFINITY;
     this.#lastSource = frame.timestamp;
     if (large) {
@@ -134,11 +139,13 @@ export class IoStream {
     const start = performance.now();
     const call = this.engine.frame(this.id, frame, size);
     try {
-      const report = await atMost(budgetMs * TOO_SLOW.times, call);
+      const report = await (this.engine.preparing ? call : atMost(budgetMs * TOO_SLOW.times, call));
       const ms = performance.now() - start;
+      if (report !== 'late') this.#accept(report);
+      // Behind another stream's network that is being made ready, waiting says nothing of this one.
+      if (this.engine.preparing) return;
       this.#slowFrames = ms > budgetMs ? this.#slowFrames + 1 : 0;
       this.#goodFrames = ms > budgetMs ? 0 : this.#goodFrames + 1;
-      if (report !== 'late') this.#accept(report);
       if (report === 'late' || this.#slowFrames >= TOO_SLOW.frames) {
         // A frame that is still under way comes out later than others, and is dropped then.
         this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
@@ -170,8 +177,17 @@ export class IoStream {
   }
 
   #fromNetwork(frame: VideoFrame): void {
-    if (this.#network) this.#emit(shownLike(frame, this.#network.shape, this.settings.scale), 'network');
-    else frame.close();
+    if (!this.#network) {
+      if (!this.#closed) this.meter.dropped.late++;
+      frame.close();
+      return;
+    }
+    try {
+      this.#emit(shownLike(frame, this.#network.shape, this.settings.scale), 'network');
+    } catch {
+      this.meter.dropped.failed++;
+      frame.close();
+    }
   }
 
   #accept(report: EngineReport | undefined): void {
@@ -231,8 +247,8 @@ export class IoStream {
     const target = this.#size as Size;
     let out = frame;
     if (frame.displayWidth !== target.width || frame.displayHeight !== target.height) {
-      this.#scaler ??= new FastScaler(target);
       try {
+        this.#scaler ??= new FastScaler(target);
         out = this.#scaler.draw(frame);
       } catch {
         this.meter.dropped.failed++;

@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Lane, laneOperator } from '../pipeline/operator.js';
+import { type Lane, type LaneEvents, laneOperator } from '../pipeline/operator.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
 import type { UpscaleEvent, UpscaleStats } from './stats.js';
 import { openStream } from './workers.js';
@@ -17,7 +17,7 @@ export interface ManaUpscaleOptions extends BrowserUpscaleOptions {
  *
  * Frames that are pushed in belong to the operator; frames that come out belong to the subscriber, which closes them.
  * Timestamps pass unchanged. One frame waits while the network is busy, a newer one replaces it. Completion and source
- * errors come after the frames that were under way. Each subscription is a stream of its own; {@link shareFrames} shares.
+ * errors come after the frames that were under way. An aborted `signal` errors the stream with its reason. Each subscription is a stream of its own; {@link shareFrames} shares.
  *
  * @example
  * ```ts
@@ -28,39 +28,48 @@ export interface ManaUpscaleOptions extends BrowserUpscaleOptions {
 export function manaUpscale(options: ManaUpscaleOptions = {}): OperatorFunction<VideoFrame, VideoFrame> {
   const settings = checkBrowserOptions(options);
   return laneOperator<VideoFrame, VideoFrame>(
-    (emit) => openLane(emit, options, settings),
+    (events) => openLane(events, options, settings),
     (frame) => frame.close(),
   );
 }
 
 function openLane(
-  emit: (frame: VideoFrame) => void,
+  { emit, over }: LaneEvents<VideoFrame>,
   { assets = {}, signal, onStats, onEvent }: ManaUpscaleOptions,
   settings: ReturnType<typeof checkBrowserOptions>,
 ): Lane<VideoFrame> {
-  let over: () => void = () => undefined;
-  const ended = new Promise<void>((resolve) => {
-    over = resolve;
-  });
+  let finished: (() => void) | undefined;
   const stream = openStream(
     assets,
     settings,
     { kind: 'messages' },
     { kind: 'messages' },
-    { frame: emit, stats: (stats) => onStats?.(stats), event: (event) => onEvent?.(event), ended: over },
+    {
+      frame: emit,
+      stats: (stats) => onStats?.(stats),
+      event: (event) => onEvent?.(event),
+      ended: (error) => {
+        if (finished && !error) finished();
+        else over(error);
+      },
+    },
   );
-  const close = (): void => stream.close();
-  signal?.addEventListener('abort', close, { once: true });
-  if (signal?.aborted) close();
+  const abort = (): void => {
+    stream.close();
+    over(signal?.reason);
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
   return {
     push: (frame) => stream.push(frame),
-    finish: () => {
-      stream.finish();
-      return ended;
-    },
+    finish: () =>
+      new Promise<void>((resolve) => {
+        finished = resolve;
+        stream.finish();
+      }),
     dispose: () => {
-      signal?.removeEventListener('abort', close);
-      close();
+      signal?.removeEventListener('abort', abort);
+      stream.close();
     },
   };
 }

@@ -10,7 +10,10 @@ export interface BrowserUpscaleOptions extends UpscaleOptions {
    * Asking for `webgpu` by name also takes an adapter in software; it still falls back to WASM when there is none.
    */
   readonly backend?: 'auto' | 'webgpu' | 'wasm';
-  /** Size of every output frame, in pixels. Default: `scale` times the first source frame. */
+  /**
+   * Size of every output frame, in pixels. Default: `scale` times the first source frame; give it when the source may
+   * start smaller than it becomes, as WebRTC does.
+   */
   readonly size?: Size;
   /** The largest tile the network runs on at once, in source pixels with halo. Default: as the engine allows. */
   readonly maxTilePixels?: number;

@@ -19,7 +19,7 @@ export interface StreamSettings extends CheckedUpscaleOptions {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   /** Size of the output, or `null`: `scale` times the first source size. */
   readonly size: Size | null;
-  /** Longest side limit for tiles, mostly for tests; `null`: as the engine allows. */
+  /** Most pixels of a tile, halo included; `null`: as the engine allows. */
   readonly maxTilePixels: number | null;
   readonly threads: number;
 }

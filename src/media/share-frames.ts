@@ -18,7 +18,7 @@ export function shareFrames(): MonoTypeOperatorFunction<VideoFrame> {
       subscribers.add(subscriber);
       subscription ??= source.subscribe({
         next: (frame) => {
-          for (const each of subscribers) each.next(frame.clone());
+          for (const each of subscribers) if (!each.closed) each.next(frame.clone());
           frame.close();
         },
         error: (thrown: unknown) => end((each) => each.error(thrown)),

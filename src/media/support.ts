@@ -20,7 +20,7 @@ export interface SupportReport {
   readonly wasmThreads: boolean;
 }
 
-/** What upscaling needs and whether it is here. Creates nothing, and works where there is no page. */
+/** What upscaling needs and whether it is here. Starts nothing, and works where there is no page. */
 export function supportReport(): SupportReport {
   const missing = missingFeature();
   const path = missing ? null : trackPath();

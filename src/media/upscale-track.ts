@@ -1,4 +1,5 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
+import type { UpscaleError } from '../frame/errors.js';
 import { readByElement, trackOfCanvas } from './element.js';
 import { checkTrack } from './from-track.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
@@ -111,8 +112,8 @@ class TrackUpscaling extends EventTarget {
         this.stats$.next(stats);
       },
       event: (event: UpscaleEvent) => this.dispatchEvent(new CustomEvent(event.type, { detail: event })),
-      ended: () => {
-        reject(new DOMException('The stream ended before it began.', 'AbortError'));
+      ended: (error?: UpscaleError) => {
+        reject(error ?? new DOMException('The stream ended before it began.', 'AbortError'));
         this.#over();
       },
     };

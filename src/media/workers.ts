@@ -9,8 +9,8 @@ export interface StreamEvents {
   track?(track: MediaStreamTrack): void;
   stats(stats: UpscaleStats): void;
   event(event: UpscaleEvent): void;
-  /** The stream is over; nothing follows. */
-  ended(): void;
+  /** The stream is over; nothing follows. With an error when it ended against everybody's will. */
+  ended(error?: UpscaleError): void;
 }
 
 /** The page's end of one stream in the `io` worker. */
@@ -70,6 +70,7 @@ export function openStream(
 }
 
 function start(assets: AssetUrls): NonNullable<typeof shared> {
+  const files = workerAssets(assets);
   const worker = startIoWorker(assets);
   const streams = new Map<number, StreamEvents>();
   worker.addEventListener('message', ({ data }: MessageEvent<FromIo>) => {
@@ -87,20 +88,15 @@ function start(assets: AssetUrls): NonNullable<typeof shared> {
   });
   worker.addEventListener('error', (event) => {
     event.preventDefault();
-    const error = new UpscaleError(
-      'worker-failed',
-      `The io worker failed: ${event.message || 'it could not be loaded'}.`,
-      {
-        recoverable: false,
-      },
-    );
+    const reason = `The io worker failed: ${event.message || 'it could not be loaded'}.`;
     for (const [id, events] of [...streams]) {
-      events.event({ type: 'fallback', from: 'network', to: 'ended', reason: error.message });
+      events.event({ type: 'fallback', from: 'network', to: 'ended', reason });
+      events.event({ type: 'ended' });
       forget(worker, streams, id);
-      events.ended();
+      events.ended(new UpscaleError('worker-failed', reason, { recoverable: false }));
     }
   });
-  worker.postMessage({ type: 'start', assets: workerAssets(assets) } satisfies ToIo);
+  worker.postMessage({ type: 'start', assets: files } satisfies ToIo);
   return { worker, streams };
 }
 

@@ -43,15 +43,14 @@ export class Mailbox<T> {
   async #work(): Promise<void> {
     // The item is taken in a later turn, so that offers of one turn replace each other.
     await undefined;
-    while (this.#waiting) {
-      const { item } = this.#waiting;
-      this.#waiting = undefined;
-      try {
-        await this.handle(item);
-      } catch (thrown) {
-        this.failed(thrown);
+    try {
+      while (this.#waiting) {
+        const { item } = this.#waiting;
+        this.#waiting = undefined;
+        await this.handle(item).catch(this.failed);
       }
+    } finally {
+      this.#working = undefined;
     }
-    this.#working = undefined;
   }
 }

@@ -5,15 +5,15 @@ export interface UpscaleOptions {
   /** Output pixels per input pixel along each side. Default 2, the only scale that ships. */
   readonly scale?: number;
   /**
-   * A shipped model's name, or the URL of a `manifest.json`. Default `auto`: `mana-live-x2` on WebGPU,
+   * A shipped model's name, or the URL of a `manifest.json` (absolute in Node). Default `auto`: `mana-live-x2` on WebGPU,
    * `mana-nano-x2` on WASM.
    */
   readonly model?: string;
   /** Frames to wait for after each frame, 0..3. More is sharper, each adds one frame interval of delay. Default 3. */
   readonly lookahead?: number;
   /**
-   * Longest time a frame may wait for the frames after it, in milliseconds. When they do not come, copies stand in.
-   * Default 200.
+   * Longest time a frame may wait for the frames after it, in milliseconds; when they do not come, copies stand in. It
+   * is also the longest the network may take for a frame: one that takes longer again and again is left. Default 200.
    */
   readonly budgetMs?: number;
 }
@@ -32,7 +32,9 @@ export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscal
   if (!SHIPPED_SCALES.includes(scale)) {
     throw new TypeError(`options.scale must be ${SHIPPED_SCALES.join(' or ')}: no model for ${scale} ships yet.`);
   }
-  if (typeof model !== 'string' || !(model === 'auto' || isShipped(model) || isUrl(model))) {
+  const named = model === 'auto' || isShipped(model);
+  const url = named ? model : manifestUrl(model);
+  if (url === undefined) {
     throw new TypeError(
       `options.model must be 'auto', ${SHIPPED_MODELS.map((name) => `'${name}'`).join(', ')} or the URL of a manifest.json.`,
     );
@@ -43,9 +45,13 @@ export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscal
   if (!(Number.isFinite(budgetMs) && budgetMs > 0)) {
     throw new TypeError('options.budgetMs must be a positive number of milliseconds.');
   }
-  return { scale, model, lookahead, budgetMs };
+  return { scale, model: url, lookahead, budgetMs };
 }
 
-function isUrl(text: string): boolean {
-  return text.endsWith('.json') && (URL.canParse(text) || URL.canParse(text, 'http://page/'));
+/** A manifest's absolute URL, relative ones being the page's; nothing when it is none. */
+function manifestUrl(model: unknown): string | undefined {
+  const base = (globalThis as { location?: { href: string } }).location?.href;
+  if (typeof model !== 'string' || !URL.canParse(model, base)) return undefined;
+  const url = new URL(model, base);
+  return url.pathname.endsWith('.json') ? url.href : undefined;
 }

@@ -16,6 +16,7 @@ import type {
   Received,
   resolutionSwitch,
   tooSlow,
+  twoTracks,
 } from '../pages/tracks.js';
 import { inPage, launchChromium, openPage } from '../support/browser.js';
 import { shippedModel, wasmEngine } from '../support/models.js';
@@ -193,6 +194,17 @@ describe('upscaleTrack in Chromium', () => {
     const { reasons, frames } = await clean<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
     expect(frames).toBe(90);
     expect(reasons[0]).toMatch(/takes more than \d+ ms for a frame; the budget is 30 ms/);
+  });
+
+  it('frames() ends when its signal is aborted', async () => {
+    expect(await clean('aborted')).toEqual({ error: 'AbortError', source: 'live' });
+  });
+
+  it('two tracks keep their own pictures, and one that ends does not disturb the other', async () => {
+    const { psnr: quality, backend } = await clean<Awaited<ReturnType<typeof twoTracks>>>('twoTracks');
+    expect(quality).toHaveLength(24);
+    expect(Math.min(...quality)).toBeGreaterThan(22);
+    expect(backend).toBe('wasm');
   });
 
   it('frames() can be pulled and left; shareFrames() gives every subscriber each frame', async () => {

@@ -316,3 +316,55 @@ export async function pulling(): Promise<{ pulled: number; sizes: string[]; shar
   const both = await Promise.all([count(), count()]);
   return { pulled, sizes: [...sizes], shared: both, open: track.readyState };
 }
+
+/** `frames()` of a track that pauses, left by its signal; the error's name, and whether the track goes on. */
+export async function aborted(): Promise<{ error: string; source: string }> {
+  const { track } = panTrack(400, 50, () => [48, 32, 2]);
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 1500);
+  let error = 'none';
+  try {
+    for await (const frame of frames(track, { ...PATIENT, signal: abort.signal })) frame.close();
+  } catch (thrown) {
+    error = (thrown as Error).name;
+  }
+  const source = track.readyState;
+  track.stop();
+  return { error, source };
+}
+
+/** Two tracks of different pictures at once, one of which is closed on the way; the other's worst PSNR by the network. */
+export async function twoTracks(): Promise<{ psnr: number[]; backend: string | null }> {
+  const dark = new MediaStreamTrackGenerator({ kind: 'video' });
+  const writer = dark.writable.getWriter();
+  const black = new Uint8Array(160 * 96 * 4).fill(0);
+  let time = 0;
+  const timer = setInterval(() => {
+    const frame = new VideoFrame(black, {
+      format: 'RGBX',
+      codedWidth: 160,
+      codedHeight: 96,
+      timestamp: time++ * 40_000,
+    });
+    writer.write(frame).catch(() => frame.close());
+  }, 70);
+  const { track } = panTrack(400, 100, () => [160, 96, 2]);
+  const [first, second] = await Promise.all([upscaleTrack(dark, PATIENT), upscaleTrack(track, PATIENT)]);
+  await until('both networks', () => first.stats().backend === 'wasm' && second.stats().backend === 'wasm');
+  const quality: number[] = [];
+  await eachFrame(second.track, async (frame) => {
+    const index = Math.round(frame.timestamp / 40_000);
+    quality.push(psnr(await bytesOf(frame), (await view(index, 320, 192, 1)).data));
+    if (quality.length === 12) {
+      // Ends while frames are on their way, twice over.
+      dark.stop();
+      first.dispose();
+    }
+    return quality.length < 24;
+  });
+  const { backend } = second.stats();
+  clearInterval(timer);
+  second.dispose();
+  track.stop();
+  return { psnr: quality, backend };
+}

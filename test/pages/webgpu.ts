@@ -192,10 +192,10 @@ export async function againstWasm(
 ): Promise<{ levels: number; moving: boolean }> {
   const gpu = await play(await engineWith(options), run, pixelsOf);
   const reader = new PlaneReader();
-  const wasm = new OrtCpuEngine<VideoFrame, Uint8Array>('wasm', await ortInPage(), {
+  const wasm = new OrtCpuEngine<VideoFrame, Uint8Array>(await ortInPage(), () => ({
     read: (frame) => reader.read(frame),
     write: (pixels) => Uint8Array.from(pixels),
-  });
+  }));
   const cpu = await play(wasm, { ...run, maxPixels: Number.POSITIVE_INFINITY }, async (out) => out);
   wasm.dispose();
   return between(gpu, cpu);

@@ -25,5 +25,5 @@ export const planarMemory: FrameMemory<PlanarFrame, PlanarFrame> = {
 export function wasmEngine(): OrtCpuEngine<PlanarFrame, PlanarFrame> {
   ort.env.logLevel = 'error';
   ort.env.wasm.numThreads = 1;
-  return new OrtCpuEngine('wasm', ortRuntime(ort, 1), planarMemory);
+  return new OrtCpuEngine(ortRuntime(ort, 1), () => planarMemory);
 }

@@ -46,6 +46,34 @@ describe('manaUpscale in Node', () => {
     expect(reasons).toEqual(['model-unavailable', 'model-unavailable']);
   });
 
+  it('a frame that cannot be read is passed over with its reason; the network goes on', async () => {
+    const reasons: string[] = [];
+    const broken = { ...frames[3]!, planes: [] };
+    const operator = manaUpscale({ onFallback: ({ message }) => reasons.push(message) });
+    const out = await lastValueFrom(
+      live([...frames.slice(0, 3), broken, ...frames.slice(4)]).pipe(operator, toArray()),
+    );
+    expect(reasons).toEqual(['This frame cannot be read: plane 0 of RGBX is missing.']);
+    expect(out.map(({ timestampUs }) => timestampUs / 40_000)).toEqual([0, 1, 2, 4, 5, 6, 7]);
+  });
+
+  it('a listener that throws does not stop the stream', async () => {
+    const thrown: unknown[] = [];
+    const listener = (error: Error): void => {
+      thrown.push(error);
+    };
+    process.once('uncaughtException', listener);
+    const operator = manaUpscale({
+      model: 'file:///nowhere/manifest.json',
+      onFallback: () => {
+        if (thrown.length === 0) throw new Error('mine');
+      },
+    });
+    const out = await lastValueFrom(live(frames.slice(0, 3)).pipe(operator, toArray()));
+    process.off('uncaughtException', listener);
+    expect(out).toHaveLength(3);
+  });
+
   it('stops when unsubscribed', async () => {
     const source = new Subject<PlanarFrame>();
     let seen = 0;

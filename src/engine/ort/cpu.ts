@@ -4,7 +4,6 @@ import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes, PlanarFrame, Size } from '../../frame/frame.js';
 import type { GraphCost, PlaneSpec } from '../../model/manifest.js';
 import {
-  type Backend,
   type Engine,
   type EngineStream,
   type LoadedModel,
@@ -16,7 +15,7 @@ import {
 import { copyRect, differingCells, stitchTile, strided } from '../planes.js';
 import type { OrtRuntime } from './runtime.js';
 
-/** How an engine in main memory reads source frames and makes output frames. */
+/** How one stream of an engine in main memory reads source frames and makes output frames. */
 export interface FrameMemory<In, Out> {
   read(frame: In): PlanarFrame | Promise<PlanarFrame>;
   /** @param pixels R, G, B, X bytes of the whole picture; they change after the call, so they must be copied */
@@ -33,13 +32,14 @@ interface Sessions {
 
 /** ONNX Runtime on the processor: WebAssembly in the browser and in Node. Tensors live in main memory. */
 export class OrtCpuEngine<In, Out> implements Engine<In, Out> {
+  readonly backend = 'wasm';
   readonly description: string;
   readonly #sessions = new Map<LoadedModel, Promise<Sessions>>();
 
+  /** @param openMemory called for each stream: what it gives may keep buffers between calls */
   constructor(
-    readonly backend: Backend,
     readonly runtime: OrtRuntime,
-    readonly memory: FrameMemory<In, Out>,
+    readonly openMemory: () => FrameMemory<In, Out>,
   ) {
     this.description = `CPU, ${runtime.threads} thread${runtime.threads === 1 ? '' : 's'}`;
   }
@@ -49,7 +49,7 @@ export class OrtCpuEngine<In, Out> implements Engine<In, Out> {
   }
 
   async open(model: LoadedModel, shape: StreamShape): Promise<EngineStream<In, Out>> {
-    return new OrtCpuStream(this.runtime, this.memory, model, await this.#sessionsOf(model), shape);
+    return new OrtCpuStream(this.runtime, this.openMemory(), model, await this.#sessionsOf(model), shape);
   }
 
   async runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array> {
@@ -92,7 +92,7 @@ export class OrtCpuEngine<In, Out> implements Engine<In, Out> {
         const bytes = files.get(file);
         if (!bytes) throw new UpscaleError('model-invalid', `The file ${file} of ${manifest.name} is missing.`);
         return this.runtime.ort.InferenceSession.create(bytes, {
-          executionProviders: [this.backend === 'node' ? 'cpu' : 'wasm'],
+          executionProviders: ['wasm'],
           graphOptimizationLevel: 'all',
         });
       });
