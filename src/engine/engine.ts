@@ -83,6 +83,8 @@ export interface EngineStream<In, Out> {
   encode(slot: number): Promise<void>;
   /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
   fuse(window: readonly number[], tile: Tile): Promise<void>;
+  /** The frame in this slot has been a centre: what only a centre is asked for is not needed any more. */
+  retire(slot: number): void;
   /** The output picture as a frame of `size * scale` pixels. The caller owns it. */
   output(times: FrameTimes): Promise<Out>;
   /** Milliseconds spent so far by stage of this engine (stage names as in {@link StageTimes}). */

@@ -153,6 +153,7 @@ export class Upscaler<In, Out> {
       }
     }
     this.#before = versions;
+    this.stream.retire(centre.slot);
     const out = await this.stream.output(centre.times);
     this.counts.framesFused++;
     this.options.emit(out);

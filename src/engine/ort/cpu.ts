@@ -23,7 +23,7 @@ export interface FrameMemory<In, Out> {
 }
 
 /** Memory one tile's intermediate tensors may take. A WebAssembly heap never shrinks, so this is a page's peak. */
-const TILE_BYTES = 192 * 2 ** 20;
+const TILE_BYTES = 160 * 2 ** 20;
 
 interface Sessions {
   readonly encode: InferenceSession;
@@ -165,6 +165,10 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   readonly #pixels: Uint8ClampedArray;
   /** Tensors cut for one tile, reused from tile to tile: by graph input name. */
   readonly #cuts = new Map<string, Float32Array>();
+  /** Encoder planes that the fuse graph reads of the centre only: the largest ones, features. */
+  readonly #centreOnly: readonly string[];
+  /** One plane by name that was retired and can be used again. */
+  readonly #spare: Planes = new Map();
 
   constructor(
     readonly runtime: OrtRuntime,
@@ -175,6 +179,12 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   ) {
     const { scale } = model.manifest;
     this.#slots = Array.from({ length: shape.slots }, () => new Map());
+    const { encode, fuse, window } = model.manifest;
+    const centre = (window - 1) / 2;
+    const elsewhere = new Set(
+      Object.values(fuse.inputs).flatMap(({ plane, slot }) => (slot === centre ? [] : [plane])),
+    );
+    this.#centreOnly = Object.values(encode.outputs).filter((plane) => !elsewhere.has(plane));
     this.#output = { width: shape.size.width * scale, height: shape.size.height * scale };
     this.#pixels = new Uint8ClampedArray(this.#output.width * this.#output.height * 4).fill(255);
   }
@@ -253,6 +263,16 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     this.times.stitch += performance.now() - stop;
   }
 
+  retire(slot: number): void {
+    const planes = this.#slots[slot] as Planes;
+    for (const name of this.#centreOnly) {
+      const plane = planes.get(name);
+      // With one tile the encoder's results are the planes: new ones come with each frame.
+      if (plane && this.shape.encode.tiles.length > 1) this.#spare.set(name, plane);
+      planes.delete(name);
+    }
+  }
+
   async output(times: FrameTimes): Promise<Out> {
     const start = performance.now();
     const frame = this.memory.write(this.#pixels, this.#output, times);
@@ -261,6 +281,7 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   }
 
   dispose(): void {
+    this.#spare.clear();
     for (const slot of this.#slots) slot.clear();
     this.#cuts.clear();
   }
@@ -279,13 +300,15 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   /** A slot's whole-picture plane, made on first use. */
   #plane(slot: number, name: string): Float32Array {
     const planes = this.#slots[slot] as Planes;
-    let plane = planes.get(name);
-    if (!plane) {
+    let plane = planes.get(name) ?? this.#spare.get(name);
+    if (plane) {
+      this.#spare.delete(name);
+    } else {
       const spec = planeSpec(this.model, name);
       const size = this.#planeSize(this.shape.encode.picture, spec);
       plane = new Float32Array(spec.channels * size.width * size.height);
-      planes.set(name, plane);
     }
+    planes.set(name, plane);
     return plane;
   }
 

@@ -189,6 +189,9 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#call(() => this.#fuse(window, 0, () => this.#numbers(out, length)));
   }
 
+  /** Nothing: the ring's buffers are made once and stay. */
+  retire(): void {}
+
   output(times: FrameTimes): Promise<VideoFrame> {
     return this.#call(async () => {
       // A queue behind our back would be delay that nobody sees, and a lost device would show as a black frame.
