@@ -123,7 +123,11 @@ export class EngineLink {
 
   #start(): Worker {
     const worker = this.create(this.assets.engineWorker);
-    worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => this.#receive(data));
+    worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => {
+      // What a worker that was ended had sent before may still arrive.
+      if (this.#worker === worker) this.#receive(data);
+      else if (data.type === 'frame') data.frame.close();
+    });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
       const reason = event.message || `${this.assets.engineWorker} could not be loaded`;
@@ -145,12 +149,11 @@ export class EngineLink {
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {
       const error = new UpscaleError(message.code, message.reason);
-      // ONNX Runtime does not survive the loss of its device, so the worker does not either.
-      if (message.call === null && message.code === 'backend-unavailable') {
-        this.#lostDevices++;
-        this.#fail(message.reason);
-      } else if (message.call === null) listener?.lost(error);
-      else this.#settle(message.call)?.reject(error);
+      if (message.call !== null) this.#settle(message.call)?.reject(error);
+      else if (message.code === 'backend-unavailable') this.#lostDevices++;
+      else listener?.lost(error);
+      // ONNX Runtime survives neither the loss of its device nor a failed start, so the worker does not either.
+      if (message.code === 'backend-unavailable') this.#fail(message.reason);
     }
   }
 

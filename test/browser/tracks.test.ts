@@ -11,7 +11,7 @@ import type {
   endings,
   loopback,
   manyFrames,
-  missingModel,
+  missing,
   pulling,
   Received,
   resolutionSwitch,
@@ -176,19 +176,25 @@ describe('upscaleTrack in Chromium', () => {
     });
   });
 
-  it('a model that cannot be fetched: the picture goes on, fast-scaled, and the reason is told', async () => {
-    const {
-      reasons,
-      levels,
-      psnr: quality,
-      backend,
-    } = await clean<Awaited<ReturnType<typeof missingModel>>>('missingModel');
-    expect(reasons.length).toBeGreaterThan(0);
-    expect(reasons[0]).toMatch(/could not be fetched|not JSON/);
-    expect(levels).toEqual(['fast']);
-    expect(backend).toBeNull();
-    expect(quality).toBeGreaterThan(20);
-  });
+  it.each([
+    ['model', /could not be fetched|not JSON/],
+    ['worker', /^The engine worker failed: .*nowhere\.js/],
+  ] as const)(
+    'a %s that cannot be fetched: the picture goes on, fast-scaled, and the reason is told',
+    async (what, why) => {
+      const {
+        reasons,
+        levels,
+        psnr: quality,
+        backend,
+      } = await clean<Awaited<ReturnType<typeof missing>>>('missing', what);
+      expect(reasons.length).toBeGreaterThan(0);
+      expect(reasons[0]).toMatch(why);
+      expect(levels).toEqual(['fast']);
+      expect(backend).toBeNull();
+      expect(quality).toBeGreaterThan(20);
+    },
+  );
 
   it('a network slower than the budget is left for the fast scaler, and the reason is told', async () => {
     const { reasons, frames } = await clean<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');

@@ -245,15 +245,13 @@ export async function endings(): Promise<Record<string, unknown>> {
   return result;
 }
 
-/** A model that cannot be fetched: the track stays alive with fast-scaled frames, and says why. */
-export async function missingModel(): Promise<{
-  reasons: string[];
-  levels: string[];
-  psnr: number;
-  backend: string | null;
-}> {
+/** A model or a worker that cannot be fetched: the track stays alive with fast-scaled frames, and says why. */
+export async function missing(
+  what: 'model' | 'worker',
+): Promise<{ reasons: string[]; levels: string[]; psnr: number; backend: string | null }> {
   const { track } = panTrack(60, 40, () => [160, 96, 2]);
-  const upscaled = await upscaleTrack(track, { ...PATIENT, model: '/nowhere/manifest.json' });
+  const lacking = what === 'model' ? { model: '/nowhere/manifest.json' } : { assets: { engineWorker: '/nowhere.js' } };
+  const upscaled = await upscaleTrack(track, { ...PATIENT, ...lacking });
   const reasons: string[] = [];
   upscaled.addEventListener('fallback', ({ detail }) => reasons.push(detail.reason));
   let seen = 0;
