@@ -4,6 +4,11 @@ import type { Bench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
 import { digits, percent } from './table.js';
 
+interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+}
+
 /** A live stream of nano through the public path, over a stretch of time. */
 export interface SustainedResult {
   readonly fedPerSecond: number;
@@ -19,9 +24,11 @@ export interface SustainedResult {
     readonly failed: number;
   };
   /** From the source track to the output track, milliseconds. */
-  readonly delayMs: { readonly p50: number; readonly p95: number };
+  readonly delayMs: Percentiles;
+  /** Between one output frame and the next, milliseconds. Far apart, the picture moves in jerks. */
+  readonly gapMs: Percentiles;
   /** The part of it that the package counts itself: from the io worker's receipt to its sending. */
-  readonly addedDelayMs: { readonly p50: number; readonly p95: number };
+  readonly addedDelayMs: Percentiles;
   /** Milliseconds a frame by stage in the engine, the last two seconds' mean. */
   readonly stageMs: StageTimes;
   readonly firstNetworkFrameMs: number;
@@ -63,14 +70,12 @@ export async function sustained(bench: Bench, seconds: number): Promise<Sustaine
 
 function between(a: StreamState, b: StreamState): SustainedResult {
   const seconds = (b.atMs - a.atMs) / 1000;
-  const out = b.out - a.out;
+  const outAtMs = b.outAtMs.slice(a.outAtMs.length);
   const lost = (cause: 'busy' | 'late' | 'failed'): number =>
     b.stats.framesDropped[cause] - a.stats.framesDropped[cause];
-  const delays = b.delaysMs.slice(a.out).toSorted((x, y) => x - y);
-  const at = (share: number): number => delays[Math.floor(share * (delays.length - 1))] ?? Number.NaN;
   return {
     fedPerSecond: (b.fed - a.fed) / seconds,
-    outPerSecond: out / seconds,
+    outPerSecond: outAtMs.length / seconds,
     seconds,
     networkShare:
       (b.stats.framesByLevel.network - a.stats.framesByLevel.network) /
@@ -82,22 +87,30 @@ function between(a: StreamState, b: StreamState): SustainedResult {
       late: lost('late'),
       failed: lost('failed'),
     },
-    delayMs: { p50: at(0.5), p95: at(0.95) },
+    delayMs: percentiles(b.delaysMs.slice(a.delaysMs.length)),
+    gapMs: percentiles(outAtMs.slice(1).map((at, i) => at - (outAtMs[i] ?? at))),
     addedDelayMs: b.stats.addedDelayMs,
     stageMs: b.stats.stageMs,
     firstNetworkFrameMs: b.stats.timeToFirstNetworkFrameMs ?? Number.NaN,
   };
 }
 
+function percentiles(values: readonly number[]): Percentiles {
+  const sorted = values.toSorted((x, y) => x - y);
+  const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+  return { p50: at(0.5), p95: at(0.95) };
+}
+
 export function sustainedText(result: SustainedResult): string {
-  const { dropped, delayMs, addedDelayMs, stageMs } = result;
+  const { dropped, delayMs, gapMs, addedDelayMs, stageMs } = result;
   const engineMs = Object.values(stageMs).reduce((sum, ms) => sum + ms, 0);
   return [
     `Sustained: nano, 160x90, 2 threads, fed with ${FRAMES_PER_SECOND} frames a second for ${result.seconds.toFixed(0)} s through upscaleTrack`,
     `  frames       ${digits(result.fedPerSecond)} in, ${digits(result.outPerSecond)} out a second; ${percent(result.networkShare)} of them by the network`,
+    `  cadence      p50 ${digits(gapMs.p50)} ms, p95 ${digits(gapMs.p95)} ms from one output frame to the next`,
     `  engine       ${digits(engineMs)} ms a frame: ${digits(stageMs.encode)} encode, ${digits(stageMs.fuse)} fuse, ${digits(engineMs - stageMs.encode - stageMs.fuse)} other`,
     `  dropped      ${dropped.busy} busy, ${dropped.late} late, ${dropped.failed} failed, ${dropped.beforeUs} before they reached us`,
-    `  added delay  p50 ${digits(addedDelayMs.p50)} ms, p95 ${digits(addedDelayMs.p95)} ms by the package's own count; of it ${((LOOKAHEAD * 1000) / FRAMES_PER_SECOND).toFixed(0)} ms are lookahead`,
+    `  added delay  p50 ${digits(addedDelayMs.p50)} ms, p95 ${digits(addedDelayMs.p95)} ms by the package's own count; lookahead alone is ${((LOOKAHEAD * 1000) / FRAMES_PER_SECOND).toFixed(0)} ms`,
     `  track delay  p50 ${digits(delayMs.p50)} ms, p95 ${digits(delayMs.p95)} ms from writing the source track to reading the output track`,
     `  start        ${digits(result.firstNetworkFrameMs)} ms from the call to the first frame of the network`,
   ].join('\n');

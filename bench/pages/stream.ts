@@ -15,9 +15,9 @@ export interface StreamRequest
 export interface StreamState {
   readonly atMs: number;
   readonly fed: number;
-  /** Frames that were read from the output track. */
-  readonly out: number;
-  /** From a frame's writing into the source track to its reading from the output track, in milliseconds, oldest first. */
+  /** When each frame was read from the output track, on the page's clock, in milliseconds. */
+  readonly outAtMs: readonly number[];
+  /** From a frame's writing into the source track to its reading from the output track: of each of them, in milliseconds. */
   readonly delaysMs: readonly number[];
   readonly stats: UpscaleStats;
 }
@@ -36,6 +36,7 @@ export async function openStream({ source, framesPerSecond, ...options }: Stream
   const writer = generator.writable.getWriter();
   const upscaled = await upscaleTrack(generator, options);
   const fedAt = new Map<number, number>();
+  const outAtMs: number[] = [];
   const delaysMs: number[] = [];
   let fed = 0;
   let open = true;
@@ -57,6 +58,7 @@ export async function openStream({ source, framesPerSecond, ...options }: Stream
   const watch = eachFrame(upscaled.track, async (frame) => {
     const at = fedAt.get(frame.timestamp);
     if (at === undefined) throw new Error(`A frame with an unknown timestamp came out: ${frame.timestamp}.`);
+    outAtMs.push(performance.now());
     delaysMs.push(performance.now() - at);
     frame.close();
     return true;
@@ -68,7 +70,7 @@ export async function openStream({ source, framesPerSecond, ...options }: Stream
   };
   feed().catch(failed);
   watch.catch(failed);
-  look = () => ({ atMs: performance.now(), fed, out: delaysMs.length, delaysMs, stats: upscaled.stats() });
+  look = () => ({ atMs: performance.now(), fed, outAtMs, delaysMs, stats: upscaled.stats() });
   stop = () => {
     open = false;
     upscaled.dispose();
