@@ -90,16 +90,18 @@ class EngineStreamHost {
   #run(message: Call): Promise<void> {
     if (message.type === 'prepare') return this.#session.prepare(message.size);
     if (message.type === 'flush') return this.#session.flush();
-    const { frame, size } = message;
+    const { frame, size, sentMs, call } = message;
     let open = true;
     return this.#session.push({
       frame,
       size,
       times: { timestampUs: frame.timestamp, ...(frame.duration === null ? {} : { durationUs: frame.duration }) },
-      arrivedMs: realClock.now(),
+      arrivedMs: sentMs - performance.timeOrigin,
       release: () => {
-        if (open) frame.close();
+        if (!open) return;
         open = false;
+        frame.close();
+        this.post({ type: 'taken', id: this.id, call });
       },
     });
   }

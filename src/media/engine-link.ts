@@ -16,6 +16,7 @@ const HANG_MS = { prepare: 120_000, frame: 20_000, flush: 20_000 } as const;
 interface PendingCall {
   readonly id: number;
   readonly kind: keyof typeof HANG_MS;
+  taken(): void;
   resolve(report: EngineReport | undefined): void;
   reject(error: UpscaleError): void;
   readonly timer: ReturnType<typeof setTimeout>;
@@ -58,9 +59,24 @@ export class EngineLink {
     return this.#call(id, 'prepare', (call) => ({ type: 'prepare', id, call, size }));
   }
 
-  /** Hands over a frame. Settles when the engine can take the next one. */
-  frame(id: number, frame: VideoFrame, size: Size): Promise<EngineReport | undefined> {
-    return this.#call(id, 'frame', (call) => ({ type: 'frame', id, call, size, frame }), [frame]);
+  /**
+   * Hands over a frame. The engine works on one frame while it holds the next, so that it never waits for us.
+   * @returns `taken` settles when the next frame may be handed over, `done` when this one has been worked on
+   */
+  frame(id: number, frame: VideoFrame, size: Size): { taken: Promise<void>; done: Promise<EngineReport | undefined> } {
+    const sentMs = performance.timeOrigin + performance.now();
+    let take: () => void = () => undefined;
+    const taken = new Promise<void>((resolve) => {
+      take = resolve;
+    });
+    const done = this.#call(id, 'frame', (call) => ({ type: 'frame', id, call, size, frame, sentMs }), [frame], take);
+    const over = (): void => {
+      // Only has an effect when the frame was never sent.
+      frame.close();
+      take();
+    };
+    done.then(over, over);
+    return { taken, done };
   }
 
   /** Settles when every frame that was handed over has come out. */
@@ -97,6 +113,7 @@ export class EngineLink {
     kind: keyof typeof HANG_MS,
     message: (call: number) => ToEngine,
     transfer: Transferable[] = [],
+    taken: () => void = () => undefined,
   ): Promise<EngineReport | undefined> {
     if (!this.#streams.has(id)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
@@ -105,7 +122,7 @@ export class EngineLink {
         () => this.#fail(`The engine worker did not answer for ${HANG_MS[kind] / 1000} seconds.`),
         HANG_MS[kind],
       );
-      this.#calls.set(call, { id, kind, resolve, reject, timer });
+      this.#calls.set(call, { id, kind, taken, resolve, reject, timer });
       try {
         this.#worker ??= this.#start();
         this.#post(this.#worker, message(call), transfer);
@@ -145,6 +162,8 @@ export class EngineLink {
       else message.frame.close();
     } else if (message.type === 'fallback') {
       listener?.fallback(message.from, message.to, message.reason);
+    } else if (message.type === 'taken') {
+      this.#calls.get(message.call)?.taken();
     } else if (message.type === 'done') {
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {

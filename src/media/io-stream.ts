@@ -134,29 +134,46 @@ export class IoStream {
     }
   }
 
+  /** Settles when the next frame may be handed over. */
   async #toNetwork(frame: VideoFrame, size: Size): Promise<void> {
+    const network = this.#network;
+    const { taken, done } = this.engine.frame(this.id, frame, size);
+    let start = performance.now();
+    taken.then(() => {
+      start = performance.now();
+    });
+    done.then(
+      (report) => {
+        if (this.#network !== network) return;
+        this.#accept(report);
+        this.#judge(performance.now() - start);
+      },
+      (thrown) => {
+        if (!this.#closed) this.meter.dropped.failed++;
+        if (this.#network === network) this.#lost(reasonOf(thrown));
+      },
+    );
+    const patienceMs = this.settings.budgetMs * TOO_SLOW.times;
+    if (await within(patienceMs, taken)) return;
+    // Behind another stream's network that is being made ready, waiting says nothing of this one.
+    if (this.engine.preparing) await taken;
+    else if (this.#network === network) this.#tooSlow(patienceMs);
+  }
+
+  /** Leaves a network that takes longer than the budget again and again. */
+  #judge(ms: number): void {
+    if (this.engine.preparing) return;
+    const slow = ms > this.settings.budgetMs;
+    this.#slowFrames = slow ? this.#slowFrames + 1 : 0;
+    this.#goodFrames = slow ? 0 : this.#goodFrames + 1;
+    if (this.#slowFrames >= TOO_SLOW.frames) this.#tooSlow(ms);
+    else if (this.#goodFrames >= WELL_AGAIN) this.#retryMs = RETRY_MS.first;
+  }
+
+  #tooSlow(ms: number): void {
+    this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
     const { budgetMs } = this.settings;
-    const start = performance.now();
-    const call = this.engine.frame(this.id, frame, size);
-    try {
-      const report = await (this.engine.preparing ? call : atMost(budgetMs * TOO_SLOW.times, call));
-      const ms = performance.now() - start;
-      if (report !== 'late') this.#accept(report);
-      // Behind another stream's network that is being made ready, waiting says nothing of this one.
-      if (this.engine.preparing) return;
-      this.#slowFrames = ms > budgetMs ? this.#slowFrames + 1 : 0;
-      this.#goodFrames = ms > budgetMs ? 0 : this.#goodFrames + 1;
-      if (report === 'late' || this.#slowFrames >= TOO_SLOW.frames) {
-        // A frame that is still under way comes out later than others, and is dropped then.
-        this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
-        this.#lost(`The network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms.`);
-      } else if (this.#goodFrames >= WELL_AGAIN) {
-        this.#retryMs = RETRY_MS.first;
-      }
-    } catch (thrown) {
-      if (!this.#closed) this.meter.dropped.failed++;
-      this.#lost(reasonOf(thrown));
-    }
+    this.#lost(`The network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms.`);
   }
 
   #prepare(shape: FrameShape): void {
@@ -266,16 +283,13 @@ export class IoStream {
   }
 }
 
-/** What a promise gives, or `'late'` when it takes longer than `ms`. */
-async function atMost<T>(ms: number, promise: Promise<T>): Promise<T | 'late'> {
+/** Whether a promise settles within `ms`. */
+async function within(ms: number, promise: Promise<void>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-    promise.catch(() => undefined);
-  }
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
 }

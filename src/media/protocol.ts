@@ -70,6 +70,8 @@ export type ToEngine =
       readonly call: number;
       readonly size: Size;
       readonly frame: VideoFrame;
+      /** When it was sent, in milliseconds since 1970: workers' own clocks begin at different times. */
+      readonly sentMs: number;
     }
   | { readonly type: 'flush'; readonly id: number; readonly call: number }
   | { readonly type: 'close'; readonly id: number };
@@ -84,9 +86,11 @@ export interface EngineReport {
   readonly times: StageTimes;
 }
 
-/** `engine` worker to `io` worker. Each call is answered once, by `done` or `failed`. */
+/** `engine` worker to `io` worker. Each call is answered once, by `done` or `failed`; a frame's by `taken` before. */
 export type FromEngine =
   | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+  /** The frame's pixels have been read: the next one may be sent, and waits while this one is worked on. */
+  | { readonly type: 'taken'; readonly id: number; readonly call: number }
   | { readonly type: 'done'; readonly id: number; readonly call: number; readonly report: EngineReport | null }
   | {
       readonly type: 'failed';
