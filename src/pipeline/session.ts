@@ -26,6 +26,9 @@ export interface SessionOptions<In, Out> {
   readonly failed: (thrown: unknown) => void;
 }
 
+/** A longer time between two frames is a pause, not a frame rate. */
+const PAUSE_MS = 1000;
+
 /**
  * A stream through an {@link Upscaler}: one call at a time, a new pipeline when the picture's size changes, and waiting
  * centres sent off before their deadline when the next frame does not come.
@@ -35,8 +38,11 @@ export class UpscaleSession<In, Out> {
   #open: { size: Size; upscaler: Upscaler<In, Out> } | undefined;
   #cancelTimer: (() => void) | undefined;
   #disposed = false;
-  /** Milliseconds the last fusion of a centre took: how long before its deadline one has to be started. */
+  /** Milliseconds the last frame that was fused took: how long before its deadline a centre has to be started. */
   #costMs = 0;
+  /** When the last frame came, and the running mean of the time between frames. */
+  #lastMs = 0;
+  #intervalMs = 0;
   /** What pipelines that are closed by now did. */
   readonly #past = { counts: noCounts(), times: noTimes() };
 
@@ -75,10 +81,15 @@ export class UpscaleSession<In, Out> {
         throw thrown;
       }
       const start = this.options.clock.now();
+      const fusedBefore = upscaler.counts.framesFused;
       await upscaler.push(frame, times, arrivedMs, release);
-      this.#costMs = this.options.clock.now() - start;
-      // Behind a slow network the timer would never get its turn.
-      while (this.#msLeft() <= 0) await upscaler.flushOne();
+      const fused = upscaler.counts.framesFused - fusedBefore;
+      if (fused > 0) this.#costMs = (this.options.clock.now() - start) / fused;
+      // A centre whose time is up before the next frame is expected waits for nothing. One each time, so that frames
+      // leave as evenly as they come; behind a slow network the timer would never get its turn.
+      this.#expect(arrivedMs);
+      const nextMs = arrivedMs + this.#intervalMs - this.options.clock.now();
+      if (this.#msLeft() <= Math.max(0, nextMs)) await upscaler.flushOne();
     }, release);
   }
 
@@ -135,6 +146,12 @@ export class UpscaleSession<In, Out> {
     const next = this.#last.then(run, run);
     this.#last = next;
     return next;
+  }
+
+  #expect(arrivedMs: number): void {
+    const gap = arrivedMs - this.#lastMs;
+    this.#lastMs = arrivedMs;
+    if (gap < PAUSE_MS) this.#intervalMs += (gap - this.#intervalMs) / 8;
   }
 
   /** How long the oldest waiting centre may still wait, in milliseconds. */

@@ -23,7 +23,7 @@ export interface FrameMemory<In, Out> {
 }
 
 /** Memory one tile's intermediate tensors may take. A WebAssembly heap never shrinks, so this is a page's peak. */
-const TILE_BYTES = 160 * 2 ** 20;
+const TILE_BYTES = 128 * 2 ** 20;
 
 interface Sessions {
   readonly encode: InferenceSession;
@@ -131,8 +131,15 @@ async function runEncode(
   for (const [name, plane] of Object.entries(inputs)) {
     feeds[name] = tensor(runtime, planeOf(planes, plane), planeSpec(model, plane), size);
   }
+  for (const plane of Object.values(outputs)) free(planes.get(plane));
   const results = await runtime.exclusive(() => session.run(feeds));
   for (const [name, plane] of Object.entries(outputs)) planes.set(plane, dataOf(results[name], name));
+}
+
+/** Gives memory back now, where the platform can: the garbage collector would come a hundred megabytes later. */
+function free(data: Float32Array | undefined): void {
+  const buffer = data?.buffer as (ArrayBuffer & { transfer?(length: number): ArrayBuffer }) | undefined;
+  buffer?.transfer?.(0);
 }
 
 async function runFuse(
@@ -260,6 +267,7 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     const out = await this.#timed('fuse', runFuse(this.runtime, this.sessions.fuse, this.model, slots, tileSize));
     const stop = performance.now();
     stitchTile(out, tile.outer, tile.core, this.model.manifest.scale, this.#pixels, this.#output);
+    free(out);
     this.times.stitch += performance.now() - stop;
   }
 
@@ -269,6 +277,7 @@ class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
       const plane = planes.get(name);
       // With one tile the encoder's results are the planes: new ones come with each frame.
       if (plane && this.shape.encode.tiles.length > 1) this.#spare.set(name, plane);
+      else free(plane);
       planes.delete(name);
     }
   }
