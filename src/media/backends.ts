@@ -1,5 +1,6 @@
 import type { Backend, Engine, LoadedModel } from '../engine/engine.js';
-import { type FrameMemory, OrtCpuEngine } from '../engine/ort/cpu.js';
+import { OrtCpuEngine } from '../engine/ort/cpu.js';
+import type { FrameMemory } from '../engine/ort/cpu-stream.js';
 import { loadOrt } from '../engine/ort/runtime.js';
 import { createWebGpuEngine } from '../engine/ort/webgpu.js';
 import { verify } from '../engine/verify.js';
