@@ -71,7 +71,7 @@ function note(sentence: string): void {
 }
 
 function noteEvent(event: UpscaleEvent): void {
-  if (event.type === 'level') note(`From ${event.from} to ${event.to}: ${event.reason}.`);
+  if (event.type === 'level') note(`From ${event.from} to ${event.to}: ${event.reason}`);
   else if (event.type === 'fallback') {
     note(`${event.to} instead of ${event.from}: ${event.reason}`);
     if (event.from === 'webgpu') find('webgpu-note').textContent = fallbackSentence(event.reason);

@@ -39,7 +39,7 @@ export function webgpuSentence({ webgpu, wasmThreads }: SupportReport): string {
 
 /** Why the network does not run on WebGPU although the browser has it. */
 export function fallbackSentence(reason: string): string {
-  return `The network runs on the processor, by WASM: ${reason.replace(/\.?$/, '.')}`;
+  return `The network runs on the processor, by WASM: ${reason}`;
 }
 
 /** What makes the picture now. */
