@@ -8,6 +8,7 @@ export type { Size } from './frame/frame.js';
 export type { AssetUrls } from './media/assets.js';
 export { frames } from './media/frames.js';
 export { fromTrack } from './media/from-track.js';
+export { clearModelCache, type LoadModelOptions, loadModel } from './media/load-model.js';
 export { type ManaUpscaleOptions, manaUpscale } from './media/mana-upscale.js';
 export type { BrowserUpscaleOptions } from './media/options.js';
 export { shareFrames } from './media/share-frames.js';
@@ -17,11 +18,14 @@ export type {
   FallbackEvent,
   Level,
   LevelEvent,
+  LoadingEvent,
   Percentiles,
   UpscaleEvent,
   UpscaleStats,
 } from './media/stats.js';
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
 export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/upscale-track.js';
+export type { LoadProgress } from './model/loader.js';
 export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';
+export type { ModelBytes, ModelSource } from './model/source.js';
 export type { UpscaleOptions } from './pipeline/options.js';

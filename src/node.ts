@@ -2,8 +2,6 @@
  * The operator for Node: frames in memory go in and come out. The same pipeline as in the browser, no browser objects.
  * @module
  */
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { OperatorFunction } from 'rxjs';
 import type { LoadedModel } from './engine/engine.js';
 import { OrtCpuEngine } from './engine/ort/cpu.js';
@@ -12,8 +10,12 @@ import { verify } from './engine/verify.js';
 import { checkFrame } from './frame/check.js';
 import { UpscaleError } from './frame/errors.js';
 import type { PlanarFrame } from './frame/frame.js';
-import { fetchBytes, ModelLoader } from './model/loader.js';
-import { isShipped } from './model/registry.js';
+import { ModelCache } from './model/cache.js';
+import { fetchOrRead } from './model/file-fetch.js';
+import { cacheFolder, FileStore } from './model/file-store.js';
+import { type LoadProgress, ModelLoader, type ModelLocation } from './model/loader.js';
+import { defaultModel, isShipped } from './model/registry.js';
+import { checkModel, type ModelBytes, type ModelRequest, type ModelSource, type PackedModel } from './model/source.js';
 import { bilinear, rgbx } from './pipeline/bilinear.js';
 import { realClock } from './pipeline/clock.js';
 import { Mailbox } from './pipeline/mailbox.js';
@@ -32,7 +34,9 @@ export type {
   PlaneLayout,
   Size,
 } from './frame/frame.js';
+export type { LoadProgress } from './model/loader.js';
 export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';
+export type { ModelBytes, ModelSource } from './model/source.js';
 export type { UpscaleOptions } from './pipeline/options.js';
 
 /** Settings of {@link manaUpscale} in Node. */
@@ -45,17 +49,22 @@ export interface NodeUpscaleOptions extends UpscaleOptions {
 
 type NodeEngine = OrtCpuEngine<PlanarFrame, PlanarFrame>;
 
-const loader = new ModelLoader(async (url) =>
-  url.startsWith('file:') ? readFile(fileURLToPath(url)) : fetchBytes(url),
-);
+const folder = cacheFolder();
+const cache = new ModelCache(folder === undefined ? undefined : new FileStore(folder));
+const loader = new ModelLoader({ fetch: fetchOrRead, cache });
 let engine: Promise<NodeEngine> | undefined;
-const models = new Map<string, Promise<{ engine: NodeEngine; model: LoadedModel }>>();
+/** What the engine answered to each model's golden tile. */
+const answers = new WeakMap<LoadedModel, Promise<number>>();
+
+/** A model that cannot be had is asked for again after this long, doubled each time. */
+const RETRY_MS = { first: 500, most: 60_000 } as const;
 
 /**
  * An RxJS operator that upscales frames in memory. A frame's buffer belongs to the operator until its output is out.
  *
  * A newer frame replaces one that waits while the network is busy, so a source faster than the network loses frames but
- * never builds up delay. Output frames are `RGBX`, carry the timestamps of their source and own their bytes. When the
+ * never builds up delay. Until the model is here frames wait likewise: of one at a slow URL, {@link loadModel} gets hold
+ * first. Output frames are `RGBX`, carry the timestamps of their source and own their bytes. When the
  * network cannot run, frames are enlarged bilinearly and `onFallback` says why; the stream never errors because of us.
  *
  * @example
@@ -74,6 +83,35 @@ export function manaUpscale(options: NodeUpscaleOptions = {}): OperatorFunction<
   );
 }
 
+/** Choices of {@link loadModel}. */
+export interface LoadModelOptions {
+  /** Ends the download. What had come of a file is dropped; files that were whole stay in the cache. */
+  readonly signal?: AbortSignal;
+  /** Told how far the model's files are here. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/**
+ * Downloads a model ahead of its use and checks it. It is then in the cache on disk, where streams that name it find it,
+ * with the network gone too; what is returned may also be given as their `model`.
+ *
+ * The cache is `mana-upscale` in the platform's folder for caches (`XDG_CACHE_HOME`, `~/Library/Caches`, `LOCALAPPDATA`).
+ * The environment variable `MANA_UPSCALE_CACHE` names another folder; empty, nothing is kept.
+ *
+ * @param model a shipped model's name, the URL of a `manifest.json` or of the folder that holds it, or a model's bytes
+ * @throws TypeError when the model is none of these; UpscaleError `model-unavailable` when a file cannot be fetched and
+ * `model-invalid` when it is not what the manifest promises; the signal's reason when that is aborted
+ */
+export async function loadModel(model: ModelSource, options: LoadModelOptions = {}): Promise<ModelBytes> {
+  const { manifest, files } = await loader.load(locate(checkModel(model, 'model')), options);
+  return { manifest, files: Object.fromEntries([...files].map(([name, data]) => [name, data.slice()])) };
+}
+
+/** Forgets all model files that are kept on disk between runs. Streams that run are not disturbed. */
+export async function clearModelCache(): Promise<void> {
+  await cache.clear();
+}
+
 function openLane(
   options: CheckedUpscaleOptions,
   threads: number,
@@ -82,13 +120,15 @@ function openLane(
 ): Lane<PlanarFrame> {
   /** Frames that went in and have not come out: what is enlarged without the network when it fails. */
   let waiting: PlanarFrame[] = [];
+  const source = locate(options.model === 'auto' ? defaultModel('wasm', options.scale) : options.model);
+  const patience = new Patience();
   const open = (): UpscaleSession<PlanarFrame, PlanarFrame> =>
     new UpscaleSession<PlanarFrame, PlanarFrame>({
       clock: realClock,
       budgetMs: options.budgetMs,
       failed: fail,
       open: async (size) => {
-        const { engine: started, model } = await verified(options, threads);
+        const { engine: started, model } = await patience.ask(() => verified(source, options.scale, threads));
         return Upscaler.open(started, model, {
           size,
           lookahead: options.lookahead,
@@ -154,26 +194,45 @@ function openLane(
   };
 }
 
-/** The engine and a model, checked once against each other. A model that is not there is asked for again next time. */
-function verified(
-  { model, scale }: CheckedUpscaleOptions,
+/** Keeps a stream from asking for its network at every frame while it cannot be had. */
+class Patience {
+  #failed: { readonly error: unknown; readonly untilMs: number; readonly pauseMs: number } | undefined;
+
+  async ask<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#failed && realClock.now() < this.#failed.untilMs) throw this.#failed.error;
+    try {
+      const result = await work();
+      this.#failed = undefined;
+      return result;
+    } catch (error) {
+      const hopeless = error instanceof UpscaleError && !error.recoverable;
+      const pauseMs = this.#failed ? Math.min(this.#failed.pauseMs * 2, RETRY_MS.most) : RETRY_MS.first;
+      const untilMs = hopeless ? Number.POSITIVE_INFINITY : realClock.now() + pauseMs;
+      this.#failed = { error, untilMs, pauseMs };
+      throw error;
+    }
+  }
+}
+
+/** The engine and the model of a stream, checked once against each other. */
+async function verified(
+  source: ModelLocation | PackedModel,
+  scale: number,
   threads: number,
 ): Promise<{ engine: NodeEngine; model: LoadedModel }> {
-  let checked = models.get(model);
-  if (!checked) {
-    checked = (async () => {
-      engine ??= startEngine(threads);
-      const loaded = await loader.load({ manifest: manifestUrl(model) });
-      if (loaded.manifest.scale !== scale) {
-        throw new UpscaleError('model-invalid', `The model enlarges ${loaded.manifest.scale} times, not ${scale}.`);
-      }
-      await verify(await engine, loaded);
-      return { engine: await engine, model: loaded };
-    })();
-    checked.catch(() => models.delete(model));
-    models.set(model, checked);
+  engine ??= startEngine(threads);
+  const [started, model] = await Promise.all([engine, loader.load(source)]);
+  const { manifest } = model;
+  if (manifest.scale !== scale) {
+    const how = `The model ${manifest.name} enlarges ${manifest.scale} times, not ${scale}.`;
+    throw new UpscaleError('model-invalid', `${how} Give scale: ${manifest.scale}, or another model.`, {
+      recoverable: false,
+    });
   }
-  return checked;
+  const answer = answers.get(model) ?? verify(started, model);
+  answers.set(model, answer);
+  await answer;
+  return { engine: started, model };
 }
 
 async function startEngine(threads: number): Promise<NodeEngine> {
@@ -186,7 +245,7 @@ async function startEngine(threads: number): Promise<NodeEngine> {
   }));
 }
 
-function manifestUrl(model: string): string {
-  if (model !== 'auto' && !isShipped(model)) return model;
-  return new URL(`./models/${model === 'auto' ? 'mana-nano-x2' : model}/manifest.json`, import.meta.url).href;
+function locate(model: ModelRequest): ModelLocation | PackedModel {
+  if (typeof model !== 'string') return model;
+  return { manifest: isShipped(model) ? new URL(`./models/${model}/manifest.json`, import.meta.url).href : model };
 }

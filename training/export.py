@@ -1,6 +1,6 @@
 """Writes the folders that the package loads: <out>/<name>/{encode.onnx, fuse.onnx, golden.bin, manifest.json}.
 
-    python3 -m training.export --weights DIR --out models [--name mana-nano-x2 ...]
+    python3 -m training.export --weights DIR --name mana-nano-x2 [...] [--out models]
 
 The metrics of a checkpoint that was measured with training.evaluate are read from training/metrics.json.
 """
@@ -8,68 +8,61 @@ The metrics of a checkpoint that was measured with training.evaluate are read fr
 import argparse
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from .cost import cost
 from .golden import HEIGHT, WIDTH, golden_bytes
-from .live_graph import encode_graph, fuse_graph
-from .networks import BLOCK, HALO, POOL, WINDOW, load
+from .live_graph import encode_graph, fuse_graph, inputs
+from .networks import BLOCK, POOL, WINDOW, load
 
-NAMES = ("mana-live-x2", "mana-nano-x2")
 HERE = Path(__file__).parent
 
 
 def manifest(network, encode, fuse, files):
     """Everything the package reads about a network."""
-    settings = network.settings
-    c, d, centre = settings.channels, settings.dim, WINDOW // 2
-    inputs = {"frame": {"plane": "frame", "slot": centre}, "feat": {"plane": "feat", "slot": centre}}
-    for plane in ("key", "value"):
-        inputs |= {f"{plane}{slot}": {"plane": plane, "slot": slot} for slot in range(WINDOW)}
+    s = network.settings
+    stored = {"feat": (s.channels, 1), "near": (s.near, 1), "key": (s.dim, POOL), "value": (s.value_dim, POOL)}
+    stored = {name: spec for name, spec in stored.items() if spec[0]}
+    past = {"past": {"plane": "feat", "age": 1}} if s.recurrent else {}
     return {
         "format": 1,
-        "name": settings.name,
+        "name": s.name,
         "family": "mana-live",
-        "scale": settings.scale,
+        "scale": s.scale,
         "window": WINDOW,
         "align": BLOCK,
-        # 3x3 convolutions in a row: `first` and two a residual block; two a residual block and `up`.
+        # 3x3 convolutions in a row: `first` (or `past`) and two a residual block; `wn`, two a residual block and `up`.
         "reach": {
-            "encode": 1 + 2 * settings.encoder_blocks,
-            "attend": HALO,
-            "decode": 2 * settings.decoder_blocks + 1,
+            "encode": 1 + 2 * s.encoder_blocks,
+            "attend": s.halo if s.dim else 0,
+            "decode": 2 * s.decoder_blocks + 1 + (1 if s.near else 0),
         },
         "planes": {
-            "frame": {"channels": 3, "stride": 1},
-            "feat": {"channels": c, "stride": 1},
-            "key": {"channels": d, "stride": POOL},
-            "value": {"channels": d, "stride": POOL},
+            name: {"channels": channels, "stride": stride}
+            for name, (channels, stride) in ({"frame": (3, 1)} | stored).items()
         },
         "encode": {
             "file": "encode.onnx",
-            "inputs": {"frame": "frame"},
-            "outputs": {"feat": "feat", "key": "key", "value": "value"},
+            "inputs": {"frame": {"plane": "frame", "age": 0}} | past,
+            "outputs": {name: name for name in stored},
             **cost(encode),
         },
-        "fuse": {"file": "fuse.onnx", "inputs": inputs, "output": "out", **cost(fuse)},
-        "golden": {"file": "golden.bin", "width": WIDTH, "height": HEIGHT, "tolerance": 0.002},
-        "settings": {
-            "channels": c,
-            "dim": d,
-            "encoderBlocks": settings.encoder_blocks,
-            "decoderBlocks": settings.decoder_blocks,
-            "memory": settings.memory,
-            "block": BLOCK,
-            "halo": HALO,
-            "pool": POOL,
+        "fuse": {
+            "file": "fuse.onnx",
+            "inputs": {name: {"plane": plane, "slot": slot} for name, (plane, slot) in inputs(s).items()},
+            "output": "out",
+            **cost(fuse),
         },
+        "golden": {"file": "golden.bin", "width": WIDTH, "height": HEIGHT, "tolerance": 0.002},
+        "settings": {name: value for name, value in asdict(s).items() if name not in ("name", "scale")},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "files": {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
         },
         "licence": "MIT",
         "trainingData": json.loads((HERE / "data.json").read_text()),
-        "metrics": json.loads((HERE / "metrics.json").read_text()).get(settings.name, []),
+        "metrics": json.loads((HERE / "metrics.json").read_text()).get(s.name, []),
     }
 
 
@@ -96,7 +89,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", required=True, help="folder of <name>.pt and <name>.json")
     parser.add_argument("--out", default="models", help="folder that gets one folder a model")
-    parser.add_argument("--name", nargs="+", default=NAMES, help="checkpoints to export")
+    parser.add_argument("--name", nargs="+", required=True, help="checkpoints to export")
     arguments = parser.parse_args()
     for name in arguments.name:
         export(arguments.weights, arguments.out, name)

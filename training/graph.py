@@ -45,13 +45,17 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=label, **attributes))
         return names[0] if outputs == 1 else names
 
-    def conv(self, x, name, weight, bias, label=None, group=1):
-        """Convolution of stride 1 that keeps the size: x [B, c, h, w], weight [m, c/group, n, n] -> [B, m, h, w]."""
+    def conv(self, x, name, weight, bias, label=None, group=1, stride=1):
+        """Convolution: x [B, c, h, w], weight [m, c/group, n, n] -> [B, m, h/stride, w/stride].
+
+        With a stride the kernel is of its size, and nothing is padded.
+        """
         size = weight.shape[-1]
+        pad = size // 2 if stride == 1 else 0
         operands = [x, self.weight(f"{name}.weight", weight), self.weight(f"{name}.bias", bias)]
         return self.op(
             "Conv", *operands, label=label or name,
-            kernel_shape=[size, size], pads=[size // 2] * 4, group=group,
+            kernel_shape=[size, size], strides=[stride] * 2, pads=[pad] * 4, group=group,
         )  # fmt: skip
 
     def reshape(self, x, *shape, label=None):

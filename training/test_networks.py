@@ -1,38 +1,112 @@
-"""Checks the PyTorch networks against the outputs stored beside their checkpoints.
+"""Checks the networks, their graphs and their half-precision forms against each other, on random weights of every shape.
 
-    python3 -m training.test_networks --weights DIR
+    python3 -m training.test_networks [--weights DIR --models models]
+
+With --weights, also that every exported model is that of its checkpoint.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .networks import load, squared_distances
+from .golden import HEIGHT, WIDTH, golden_frames
+from .half import to_half
+from .live_graph import encode_graph, fuse_graph, inputs
+from .networks import WINDOW, ManaLive, Settings, load, window
+from .run_onnx import OnnxModel
 
-TOLERANCE = 1e-5
+TOLERANCE, HALF_TOLERANCE = 1e-5, 8e-3
+SMALL = dict(channels=8, encoder_blocks=1, decoder_blocks=1)
+SHAPES = {
+    "single frame": dict(scale=2),
+    "x4": dict(scale=4, near=4),
+    "recurrent": dict(scale=2, recurrent=True, near=4, near_frames=(4, 5, 6)),
+    "attention": dict(scale=2, dim=8, value_dim=12, memory=16),
+    "a query a pixel": dict(scale=2, dim=8, value_dim=8, query_pool=1),
+    "no halo": dict(scale=2, dim=8, value_dim=8, halo=0),
+    "wide halo, few neighbours": dict(scale=2, dim=8, value_dim=8, halo=8, attend_frames=(2, 3, 4)),
+    "everything": dict(scale=4, recurrent=True, near=4, dim=8, value_dim=8, memory=32),
+}
 
 
-def check(weights, name):
-    """Largest difference from <name>.golden.npz; raises where it passes the tolerance."""
-    network = load(weights, name)
-    assert torch.allclose(network.attn.D, squared_distances()), f"{name}: the checkpoint's D has another layout."
-    golden = np.load(Path(weights) / f"{name}.golden.npz")
+def run_graphs(settings, encode, fuse, frames):
+    """What the graphs make of a stream's first seven frames [7, 3, h, w]: [3, h*scale, w*scale]."""
+    slots, past = [], torch.zeros(1, settings.channels, *frames.shape[2:])
+    for frame in frames:
+        given = {"frame": frame[None]} | ({"past": past} if settings.recurrent else {})
+        planes = {"frame": frame[None]} | encode.run(given)
+        past = planes["feat"]
+        slots.append(planes)
+    return fuse.run({name: slots[slot][plane] for name, (plane, slot) in inputs(settings).items()})["out"][0]
+
+
+def check_shape(name, settings):
+    torch.manual_seed(1)
+    network = ManaLive(Settings(name, **SMALL, **settings)).eval()
     with torch.no_grad():
-        out = network(torch.from_numpy(golden["input"]))
-    error = np.abs(out.numpy() - golden["output"]).max()
-    assert error < TOLERANCE, f"{name}: {error:.2e} away from its golden output."
-    return error
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+        frames = torch.from_numpy(golden_frames()).float() / 255
+        expected = network(frames[None])[0, 0]
+    worst = []
+    for form in (lambda model: model, to_half):
+        graphs = [OnnxModel(form(graph(network)).SerializeToString()) for graph in (encode_graph, fuse_graph)]
+        worst.append(float((run_graphs(network.settings, *graphs, frames) - expected).abs().max()))
+    print(f"{name}: fp32 {worst[0]:.1e}, fp16 {worst[1]:.1e}")
+    assert worst[0] < TOLERANCE and worst[1] < HALF_TOLERANCE, name
+
+
+def check_window():
+    """Which frames outputs are fused from, at both ends of a stream and with a short lookahead."""
+    rows = window(torch.tensor([0, 4, 8]), 9, 3).tolist()
+    assert rows == [[0, 0, 0, 0, 1, 2, 3], [1, 2, 3, 4, 5, 6, 7], [5, 6, 7, 8, 8, 8, 8]], rows
+    assert window(torch.tensor([4]), 9, 1).tolist() == [[1, 2, 3, 4, 5, 5, 5]]
+
+
+def check_stream(weights, name):
+    """Outputs in the middle of a stream do not depend on how much of it is computed at once."""
+    network = load(weights, name)
+    torch.manual_seed(2)
+    frames = torch.rand(1, 10, 3, 16, 24)
+    with torch.no_grad():
+        both, one = network(frames, (4, 6)), network(frames[:, :8], (4,))
+    assert torch.allclose(both[:, :1], one, atol=1e-6), name
+
+
+def check_model(weights, models, name):
+    """The files of an exported model against its checkpoint."""
+    network, folder = load(weights, name), Path(models) / name
+    described = json.loads((folder / "manifest.json").read_text())
+    frames = torch.from_numpy(golden_frames()).float() / 255
+    with torch.no_grad():
+        expected = network(frames[None])[0, 0].numpy()
+    golden = np.frombuffer((folder / "golden.bin").read_bytes()[WINDOW * 3 * HEIGHT * WIDTH :], "<f4")
+    errors = {"golden": float(np.abs(golden.reshape(expected.shape) - expected).max())}
+    forms = {"fp32": (described["encode"]["file"], described["fuse"]["file"])}
+    if half := described.get("half"):
+        forms["fp16"] = (half["encode"], half["fuse"])
+    for form, files in forms.items():
+        out = run_graphs(network.settings, *[OnnxModel(folder / file) for file in files], frames)
+        errors[form] = float(np.abs(out.numpy() - expected).max())
+    print(f"{name}:", ", ".join(f"{what} {error:.1e}" for what, error in errors.items()))
+    assert errors["golden"] < TOLERANCE and errors["fp32"] < TOLERANCE, name
+    assert errors.get("fp16", 0) < HALF_TOLERANCE, name
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", required=True, help="folder of <name>.pt, <name>.json and <name>.golden.npz")
-    weights = Path(parser.parse_args().weights)
-    for golden in sorted(weights.glob("*.golden.npz")):
-        name = golden.name.replace(".golden.npz", "")
-        print(f"{name}: max error {check(weights, name):.1e}")
+    parser.add_argument("--weights", help="folder of checkpoints")
+    parser.add_argument("--models", default="models", help="folder of exported models")
+    given = parser.parse_args()
+    check_window()
+    for name, settings in SHAPES.items():
+        check_shape(name, settings)
+    for checkpoint in sorted(Path(given.weights).glob("*.json")) if given.weights else ():
+        check_stream(given.weights, checkpoint.stem)
+        check_model(given.weights, given.models, checkpoint.stem)
 
 
 if __name__ == "__main__":

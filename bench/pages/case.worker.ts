@@ -60,10 +60,12 @@ async function measure(request: CaseRequest): Promise<CaseResult> {
   const { model: name, size, threads, maxTilePixels, seconds, leastFrames } = request;
   const assets = workerAssets({ engineWorker: '/dist/engine.worker.js', ort: '/dist/ort/', models: '/dist/models/' });
   const settings = { scale: 2, lookahead: 3, budgetMs: 200, size: null, maxTilePixels: null } as const;
-  const { engine, model } = await new Backends(assets, () => undefined).choose(
-    { ...settings, backend: 'wasm', model: name, threads },
-    () => undefined,
-  );
+  const { engine, model } = await new Backends(assets, () => undefined).choose({
+    ...settings,
+    backend: 'wasm',
+    model: name,
+    threads,
+  });
   if (!engine.description.includes(`${threads} thread`)) throw new Error(`The engine took ${engine.description}.`);
   let shape: StreamShape | undefined;
   const open = engine.open.bind(engine);

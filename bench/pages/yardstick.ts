@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import type { LoadedModel } from '../../src/engine/engine.js';
 import type { Ort } from '../../src/engine/ort/runtime.js';
 import type { Size } from '../../src/frame/frame.js';
+import type { PlaneSpec } from '../../src/model/manifest.js';
 
 /** A whole frame's intermediate tensors may take this much. */
 const MOST_BYTES = 2 ** 30;
@@ -40,11 +41,15 @@ export class Yardstick {
     const encode = await session(manifest.encode.file);
     const fuse = await session(manifest.fuse.file);
     const encodeFeeds: Record<string, Tensor> = {};
-    for (const name of Object.keys(manifest.encode.inputs)) {
-      encodeFeeds[name] = new ort.Tensor('float32', frame, [1, 3, height, width]);
+    const picture = new ort.Tensor('float32', frame, [1, 3, height, width]);
+    for (const [name, { plane, age }] of Object.entries(manifest.encode.inputs)) {
+      const { channels, stride } = manifest.planes[plane] as PlaneSpec;
+      const dims = [1, channels, height / stride, width / stride];
+      const zeros = (): Float32Array => new Float32Array(dims.reduce((product, dim) => product * dim));
+      encodeFeeds[name] = age === 0 ? picture : new ort.Tensor('float32', zeros(), dims);
     }
     // All seven frames are the same one: the numbers change, the work does not.
-    const planes = new Map(Object.entries(manifest.encode.inputs).map(([name, plane]) => [plane, encodeFeeds[name]]));
+    const planes = new Map<string, Tensor | undefined>([['frame', picture]]);
     const encoded = await encode.run(encodeFeeds);
     for (const [name, plane] of Object.entries(manifest.encode.outputs)) planes.set(plane, encoded[name]);
     const fuseFeeds: Record<string, Tensor> = {};

@@ -21,10 +21,21 @@ export interface Tile {
 
 /** All tiles of a picture. Their outer rectangles have one size, so that one session serves all of them. */
 export interface TilePlan {
-  /** The picture, padded to the model's grid. */
+  /** The picture, padded to what the tiles cover. */
   readonly picture: Size;
   readonly tileSize: Size;
   readonly tiles: readonly Tile[];
+  /**
+   * 0: tiles equal the whole picture, and cores lie side by side. Otherwise the network's answer depends on the tile:
+   * planes are kept for each tile, cores are whole tiles, and where they overlap, by this many pixels, they are blended.
+   */
+  readonly overlap: number;
+}
+
+/** A plan of one tile: the picture. */
+export function wholePlan(size: Size): TilePlan {
+  const outer = { x: 0, y: 0, ...size };
+  return { picture: size, tileSize: size, tiles: [{ index: 0, outer, core: outer }], overlap: 0 };
 }
 
 /** A model with its files in memory and their hashes checked. */
@@ -59,7 +70,7 @@ export interface Engine<In, Out> {
   open(model: LoadedModel, shape: StreamShape): Promise<EngineStream<In, Out>>;
   /**
    * Runs both graphs on one tile given as numbers, past no cache: how a backend is checked against the golden tile.
-   * @param frames `[window, 3, height, width]` R'G'B' 0..1
+   * @param frames `[window, 3, height, width]` R'G'B' 0..1: the first frames of a stream
    * @returns `[3, height * scale, width * scale]`, not clamped
    */
   runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array>;
@@ -79,11 +90,18 @@ export interface EngineStream<In, Out> {
    * `align x align` cell of the padded picture, row by row, not 0 where any pixel differs.
    */
   compare(slot: number, previous: number): Promise<Uint8Array>;
-  /** Runs the encoder on a packed picture, all tiles. */
-  encode(slot: number): Promise<void>;
+  /**
+   * Runs the encoder on a packed picture, all tiles.
+   * @param previous another slot, which holds the stream's frame before, encoded; without it the frame is the first one
+   * and a recurrent encoder begins with zeros
+   */
+  encode(slot: number, previous?: number): Promise<void>;
   /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
   fuse(window: readonly number[], tile: Tile): Promise<void>;
-  /** The frame in this slot has been a centre: what only a centre is asked for is not needed any more. */
+  /**
+   * The frame in this slot has been a centre, and `previous` of the frame after it: what only those two are asked for is
+   * not needed any more.
+   */
   retire(slot: number): void;
   /** The output picture as a frame of `size * scale` pixels. The caller owns it. */
   output(times: FrameTimes): Promise<Out>;

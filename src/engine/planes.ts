@@ -1,3 +1,4 @@
+import type { Size } from '../frame/frame.js';
 import type { Rect } from './engine.js';
 
 /**
@@ -20,6 +21,11 @@ export function copyRect(
       target.set(source.subarray(read, read + from.width), write);
     }
   }
+}
+
+/** The size of a plane of this stride of a picture or tile. */
+export function planeSize({ width, height }: Size, stride: number): Size {
+  return { width: width / stride, height: height / stride };
 }
 
 /** A rectangle of the picture in the samples of a plane of this stride. */

@@ -45,6 +45,14 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
         'golden.bin': new URL('./models/mana-live-x2/golden.bin', import.meta.url).href,
       },
     },
+    'mana-live-x4': {
+      manifest: new URL('./models/mana-live-x4/manifest.json', import.meta.url).href,
+      files: {
+        'encode.onnx': new URL('./models/mana-live-x4/encode.onnx', import.meta.url).href,
+        'fuse.onnx': new URL('./models/mana-live-x4/fuse.onnx', import.meta.url).href,
+        'golden.bin': new URL('./models/mana-live-x4/golden.bin', import.meta.url).href,
+      },
+    },
     'mana-nano-x2': {
       manifest: new URL('./models/mana-nano-x2/manifest.json', import.meta.url).href,
       files: {
@@ -53,17 +61,33 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
         'golden.bin': new URL('./models/mana-nano-x2/golden.bin', import.meta.url).href,
       },
     },
+    'mana-nano-x4': {
+      manifest: new URL('./models/mana-nano-x4/manifest.json', import.meta.url).href,
+      files: {
+        'encode.onnx': new URL('./models/mana-nano-x4/encode.onnx', import.meta.url).href,
+        'fuse.onnx': new URL('./models/mana-nano-x4/fuse.onnx', import.meta.url).href,
+        'golden.bin': new URL('./models/mana-nano-x4/golden.bin', import.meta.url).href,
+      },
+    },
   };
 }
 
+/** Where the shipped models are: beside the bundle, or where the page says. */
+export function modelLocations({ models }: AssetUrls): Readonly<Record<ShippedModel, ModelLocation>> {
+  if (!models) return shippedModels();
+  const base = folder(models);
+  return Object.fromEntries(
+    SHIPPED_MODELS.map((name) => [name, { manifest: `${base}${name}/manifest.json` }]),
+  ) as Record<ShippedModel, ModelLocation>;
+}
+
 /** The files the workers need: those beside the bundle, or where the page says. */
-export function workerAssets({ engineWorker, ort, models }: AssetUrls): WorkerAssets {
+export function workerAssets(assets: AssetUrls): WorkerAssets {
+  const { engineWorker, ort } = assets;
   return {
     engineWorker: engineWorker ? absolute(engineWorker) : new URL('./engine.worker.js', import.meta.url).href,
     ort: ort ? ortIn(folder(ort)) : shippedOrt(),
-    models: models
-      ? Object.fromEntries(SHIPPED_MODELS.map((name) => [name, { manifest: `${folder(models)}${name}/manifest.json` }]))
-      : shippedModels(),
+    models: modelLocations(assets),
   };
 }
 

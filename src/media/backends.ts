@@ -6,8 +6,11 @@ import { createWebGpuEngine } from '../engine/ort/webgpu.js';
 import { verify } from '../engine/verify.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import { PlaneReader } from '../frame/video-frame.js';
-import { ModelLoader, type ModelLocation } from '../model/loader.js';
-import { defaultModel } from '../model/registry.js';
+import { ModelCache } from '../model/cache.js';
+import { type LoadProgress, ModelLoader, type ModelLocation } from '../model/loader.js';
+import { defaultModel, isShipped } from '../model/registry.js';
+import type { PackedModel } from '../model/source.js';
+import { WebStore } from '../model/web-store.js';
 import type { StreamSettings, WorkerAssets } from './protocol.js';
 
 /** An engine that runs frames of the browser. */
@@ -19,16 +22,24 @@ export interface Verified {
   readonly model: LoadedModel;
 }
 
-/** Told when a backend is passed over. */
-export type OnFallback = (from: string, to: string, reason: string) => void;
+/** A stream that waits for its engine and model. */
+export interface Waiting {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
+  /** Told when a backend is passed over. */
+  fallback?(from: string, to: string, reason: string): void;
+  /** Told how far the model's files are here. */
+  progress?(progress: LoadProgress): void;
+}
 
 /**
  * The engines of a worker: each backend is started once, and each model checked on it once, however many streams ask.
  */
 export class Backends {
-  readonly #loader = new ModelLoader();
+  readonly #loader = new ModelLoader({ cache: new ModelCache(new WebStore()) });
   readonly #engines = new Map<Backend, Promise<BrowserEngine>>();
-  readonly #verified = new Map<string, Promise<Verified>>();
+  /** What each engine answered to each model's golden tile. */
+  readonly #answers = new WeakMap<BrowserEngine, WeakMap<LoadedModel, Promise<number>>>();
 
   /** @param lost called when a backend's device is gone; its streams fail from then on */
   constructor(
@@ -38,51 +49,62 @@ export class Backends {
 
   /**
    * The first backend of the user's choice that starts and computes the golden tile rightly.
-   * @throws UpscaleError of the last backend that was tried
+   * @throws UpscaleError of the last backend that was tried; the signal's reason when the stream no longer waits
    */
-  async choose(settings: StreamSettings, fallback: OnFallback): Promise<Verified> {
+  async choose(settings: StreamSettings, waiting: Waiting = {}): Promise<Verified> {
     const candidates: Backend[] = settings.backend === 'wasm' ? ['wasm'] : ['webgpu', 'wasm'];
     for (const [i, backend] of candidates.entries()) {
       try {
-        return await this.#verify(backend, settings);
+        return await this.#verify(backend, settings, waiting);
       } catch (thrown) {
         const next = candidates[i + 1];
         // A model that cannot be had is the same on every backend.
-        if (!next || (thrown instanceof UpscaleError && thrown.code.startsWith('model-'))) throw thrown;
-        fallback(backend, next, reasonOf(thrown));
+        if (!next || waiting.signal?.aborted || (thrown instanceof UpscaleError && thrown.code.startsWith('model-')))
+          throw thrown;
+        waiting.fallback?.(backend, next, reasonOf(thrown));
       }
     }
     throw new UpscaleError('backend-unavailable', 'No backend is left to try.');
   }
 
-  #verify(backend: Backend, settings: StreamSettings): Promise<Verified> {
-    const name = settings.model === 'auto' ? defaultModel(backend) : settings.model;
-    const key = `${backend} ${name}`;
-    let verified = this.#verified.get(key);
-    if (!verified) {
-      const loading = this.#loader.load(this.#locate(name));
-      loading.catch(() => undefined);
-      verified = Promise.all([this.#start(backend, settings), loading]).then(async ([engine, model]) => {
-        if (model.manifest.scale !== settings.scale) {
-          throw new UpscaleError(
-            'model-invalid',
-            `The model ${name} enlarges ${model.manifest.scale} times, not ${settings.scale}.`,
-          );
-        }
-        await verify(engine, model);
-        return { engine, model };
-      });
-      // A model may be there the next time; a backend that is not here or computes wrongly stays refused.
-      verified.catch((thrown) => {
-        if (thrown instanceof UpscaleError && thrown.code.startsWith('model-')) this.#verified.delete(key);
-      });
-      this.#verified.set(key, verified);
+  async #verify(backend: Backend, settings: StreamSettings, { signal, progress }: Waiting): Promise<Verified> {
+    const refused = new AbortController();
+    const leave = (): void => refused.abort(signal?.reason);
+    signal?.addEventListener('abort', leave);
+    if (signal?.aborted) leave();
+    try {
+      const [engine, model] = await Promise.all([
+        this.#start(backend, settings),
+        this.#loader.load(this.#locate(backend, settings), { signal: refused.signal, onProgress: progress }),
+      ]);
+      const { name, scale } = model.manifest;
+      if (scale !== settings.scale) {
+        const how = `The model ${name} enlarges ${scale} times, not ${settings.scale}.`;
+        throw new UpscaleError('model-invalid', `${how} Give scale: ${scale}, or another model.`, {
+          recoverable: false,
+        });
+      }
+      await this.#answer(engine, model);
+      return { engine, model };
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      // A backend that did not start needs no model.
+      refused.abort();
     }
-    return verified;
   }
 
-  #locate(model: string): ModelLocation {
-    return this.assets.models[model] ?? { manifest: model };
+  #answer(engine: BrowserEngine, model: LoadedModel): Promise<number> {
+    const answers = this.#answers.get(engine) ?? new WeakMap<LoadedModel, Promise<number>>();
+    this.#answers.set(engine, answers);
+    const answer = answers.get(model) ?? verify(engine, model);
+    answers.set(model, answer);
+    return answer;
+  }
+
+  #locate(backend: Backend, { model, scale }: StreamSettings): ModelLocation | PackedModel {
+    if (typeof model !== 'string') return model;
+    const name = model === 'auto' ? defaultModel(backend, scale) : model;
+    return isShipped(name) ? this.assets.models[name] : { manifest: name };
   }
 
   #start(backend: Backend, settings: StreamSettings): Promise<BrowserEngine> {
@@ -111,7 +133,6 @@ export class Backends {
       runtime,
       onLost: (reason) => {
         this.#engines.delete('webgpu');
-        for (const key of this.#verified.keys()) if (key.startsWith('webgpu ')) this.#verified.delete(key);
         this.lost('webgpu', reason);
       },
     });

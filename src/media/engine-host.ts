@@ -1,12 +1,16 @@
 import type { Backend } from '../engine/engine.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
+import type { LoadProgress } from '../model/loader.js';
 import { realClock } from '../pipeline/clock.js';
 import { UpscaleSession } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
 import { Upscaler } from '../pipeline/upscaler.js';
 import { Backends, type Verified } from './backends.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
+
+/** Progress of a model is told this often. */
+const PROGRESS_EVERY_MS = 200;
 
 /** The part of a worker's global scope, or of a port, that hosts need. */
 export interface MessageScope {
@@ -32,6 +36,8 @@ export function hostEngine(scope: MessageScope): void {
       });
     } else if (data.type === 'open' && backends) {
       streams.set(data.id, new EngineStreamHost(data.id, data.settings, backends, post));
+    } else if (data.type === 'reset') {
+      streams.get(data.id)?.reset();
     } else if (data.type === 'close') {
       streams.get(data.id)?.close();
       streams.delete(data.id);
@@ -51,8 +57,10 @@ type Call = Extract<ToEngine, { call: number }>;
 class EngineStreamHost {
   #chosen: Promise<Verified> | undefined;
   #verified: Verified | undefined;
-  #closed = false;
   #session: UpscaleSession<VideoFrame, VideoFrame>;
+  /** Ends the waiting for a model. */
+  readonly #closing = new AbortController();
+  #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly id: number,
@@ -77,13 +85,18 @@ class EngineStreamHost {
     if (this.#verified && this.#verified.engine.backend !== backend) return;
     this.#chosen = undefined;
     this.#verified = undefined;
-    this.#session.dispose();
-    this.#session = this.#newSession();
+    this.reset();
     this.#failed(new UpscaleError('backend-unavailable', reason), null);
   }
 
+  /** Forgets the window. The network stays chosen, and its model goes on loading. */
+  reset(): void {
+    this.#session.dispose();
+    this.#session = this.#newSession();
+  }
+
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#session.dispose();
   }
 
@@ -107,15 +120,23 @@ class EngineStreamHost {
   }
 
   #newSession(): UpscaleSession<VideoFrame, VideoFrame> {
-    return new UpscaleSession<VideoFrame, VideoFrame>({
+    const session: UpscaleSession<VideoFrame, VideoFrame> = new UpscaleSession<VideoFrame, VideoFrame>({
       clock: realClock,
       budgetMs: this.settings.budgetMs,
-      failed: (thrown) => this.#failed(thrown, null),
-      open: (size) => this.#open(size),
+      failed: (thrown) => {
+        if (this.#session === session) this.#failed(thrown, null);
+      },
+      open: (size) =>
+        this.#open(size, (frame) => {
+          // A window that is over has nothing to say any more.
+          if (this.#session !== session || this.#closing.signal.aborted) frame.close();
+          else this.post({ type: 'frame', id: this.id, frame }, [frame]);
+        }),
     });
+    return session;
   }
 
-  async #open(size: Size): Promise<Upscaler<VideoFrame, VideoFrame>> {
+  async #open(size: Size, emit: (frame: VideoFrame) => void): Promise<Upscaler<VideoFrame, VideoFrame>> {
     try {
       this.#verified = await this.#choose();
     } catch (thrown) {
@@ -127,18 +148,24 @@ class EngineStreamHost {
       size,
       lookahead,
       ...(maxTilePixels === null ? {} : { maxTilePixels }),
-      emit: (frame) => {
-        if (this.#closed) frame.close();
-        else this.post({ type: 'frame', id: this.id, frame }, [frame]);
-      },
+      emit,
     });
   }
 
   #choose(): Promise<Verified> {
-    this.#chosen ??= this.backends.choose(this.settings, (from, to, reason) =>
-      this.post({ type: 'fallback', id: this.id, from, to, reason }),
-    );
+    this.#chosen ??= this.backends.choose(this.settings, {
+      signal: this.#closing.signal,
+      fallback: (from, to, reason) => this.post({ type: 'fallback', id: this.id, from, to, reason }),
+      progress: (progress) => this.#tellProgress(progress),
+    });
     return this.#chosen;
+  }
+
+  #tellProgress(progress: LoadProgress): void {
+    const now = performance.now();
+    if (progress.loaded < progress.total && now - this.#toldMs < PROGRESS_EVERY_MS) return;
+    this.#toldMs = now;
+    this.post({ type: 'loading', id: this.id, progress });
   }
 
   #report(): EngineReport | null {
@@ -157,6 +184,7 @@ class EngineStreamHost {
 
   #failed(thrown: unknown, call: number | null): void {
     const code = thrown instanceof UpscaleError ? thrown.code : 'engine-failed';
-    this.post({ type: 'failed', id: this.id, call, code, reason: reasonOf(thrown) });
+    const recoverable = thrown instanceof UpscaleError ? thrown.recoverable : true;
+    this.post({ type: 'failed', id: this.id, call, code, reason: reasonOf(thrown), recoverable });
   }
 }

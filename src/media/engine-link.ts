@@ -1,16 +1,21 @@
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
+import type { LoadProgress } from '../model/loader.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
 
 /** What a stream of the `io` worker hears from the engine. */
 export interface EngineListener {
   frame(frame: VideoFrame): void;
   fallback(from: string, to: string, reason: string): void;
+  loading(progress: LoadProgress): void;
   /** The network is gone for this stream, unasked: its device or its worker is. */
   lost(error: UpscaleError): void;
 }
 
-/** A call that the engine has not answered for this long means that it hangs. Starting a network may take its time. */
+/**
+ * A call that the engine has not answered for this long means that it hangs. Starting a network may take its time,
+ * counted from the last bytes of its model.
+ */
 const HANG_MS = { prepare: 120_000, frame: 20_000, flush: 20_000 } as const;
 
 interface PendingCall {
@@ -19,7 +24,7 @@ interface PendingCall {
   taken(): void;
   resolve(report: EngineReport | undefined): void;
   reject(error: UpscaleError): void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  timer: ReturnType<typeof setTimeout>;
 }
 
 /**
@@ -86,10 +91,7 @@ export class EngineLink {
 
   /** Forgets a stream's window and everything the engine holds for it. The next call begins anew. */
   reset(id: number): void {
-    const stream = this.#streams.get(id);
-    if (!stream || !this.#worker) return;
-    this.#post(this.#worker, { type: 'close', id });
-    this.#post(this.#worker, this.#opening(id, stream.settings));
+    if (this.#streams.has(id) && this.#worker) this.#post(this.#worker, { type: 'reset', id });
   }
 
   close(id: number): void {
@@ -118,11 +120,7 @@ export class EngineLink {
     if (!this.#streams.has(id)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const call = this.#nextCall++;
-      const timer = setTimeout(
-        () => this.#fail(`The engine worker did not answer for ${HANG_MS[kind] / 1000} seconds.`),
-        HANG_MS[kind],
-      );
-      this.#calls.set(call, { id, kind, taken, resolve, reject, timer });
+      this.#calls.set(call, { id, kind, taken, resolve, reject, timer: this.#watch(kind) });
       try {
         this.#worker ??= this.#start();
         this.#post(this.#worker, message(call), transfer);
@@ -131,6 +129,13 @@ export class EngineLink {
         this.#settle(call)?.reject(new UpscaleError('worker-failed', reason, { cause: thrown }));
       }
     });
+  }
+
+  #watch(kind: keyof typeof HANG_MS): ReturnType<typeof setTimeout> {
+    return setTimeout(
+      () => this.#fail(`The engine worker did not answer for ${HANG_MS[kind] / 1000} seconds.`),
+      HANG_MS[kind],
+    );
   }
 
   /** A GPU that was lost twice is left alone. */
@@ -162,12 +167,19 @@ export class EngineLink {
       else message.frame.close();
     } else if (message.type === 'fallback') {
       listener?.fallback(message.from, message.to, message.reason);
+    } else if (message.type === 'loading') {
+      for (const pending of this.#calls.values()) {
+        if (pending.id !== message.id || pending.kind !== 'prepare') continue;
+        clearTimeout(pending.timer);
+        pending.timer = this.#watch('prepare');
+      }
+      listener?.loading(message.progress);
     } else if (message.type === 'taken') {
       this.#calls.get(message.call)?.taken();
     } else if (message.type === 'done') {
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {
-      const error = new UpscaleError(message.code, message.reason);
+      const error = new UpscaleError(message.code, message.reason, { recoverable: message.recoverable });
       if (message.call !== null) this.#settle(message.call)?.reject(error);
       else if (message.code === 'backend-unavailable') this.#lostDevices++;
       else listener?.lost(error);

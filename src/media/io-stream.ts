@@ -45,6 +45,8 @@ export class IoStream {
   #network: { shape: FrameShape; ready: boolean } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs: number = RETRY_MS.first;
+  /** The network failed for a reason that time does not mend. */
+  #hopeless = false;
   #slowFrames = 0;
   #goodFrames = 0;
   readonly #told = new Set<string>();
@@ -71,6 +73,7 @@ export class IoStream {
     engine.open(id, settings, {
       frame: (frame) => this.#fromNetwork(frame),
       fallback: (from, to, reason) => this.#fallBack(from, to, reason),
+      loading: (progress) => this.tell({ type: 'loading', ...progress }),
       lost: (error) => this.#lost(error.message),
     });
   }
@@ -177,7 +180,7 @@ export class IoStream {
   }
 
   #prepare(shape: FrameShape): void {
-    if (this.#network || this.#retry !== undefined) return;
+    if (this.#network || this.#hopeless || this.#retry !== undefined) return;
     const network = { shape, ready: false };
     this.#network = network;
     this.engine.prepare(this.id, shape.size).then(
@@ -188,7 +191,7 @@ export class IoStream {
         this.#accept(report);
       },
       (error: UpscaleError) => {
-        if (this.#network === network) this.#lost(error.message);
+        if (this.#network === network) this.#lost(error.message, error.recoverable);
       },
     );
   }
@@ -220,8 +223,8 @@ export class IoStream {
     }
   }
 
-  /** The network failed: frames go by the fast scaler, and the network is tried again later. */
-  #lost(reason: string): void {
+  /** The network failed: frames go by the fast scaler, and the network is tried again later, if that may help. */
+  #lost(reason: string, recoverable = true): void {
     if (this.#closed) return;
     if (this.#network) this.#fallBack('network', 'fast', reason);
     this.#network = undefined;
@@ -229,7 +232,8 @@ export class IoStream {
     this.#slowFrames = 0;
     this.#levelReason = reason;
     this.meter.engine(undefined);
-    if (this.#retry !== undefined) return;
+    if (!recoverable) this.#hopeless = true;
+    if (this.#hopeless || this.#retry !== undefined) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
     }, this.#retryMs);

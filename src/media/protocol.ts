@@ -2,7 +2,8 @@ import type { Backend, StageTimes } from '../engine/engine.js';
 import type { OrtFiles } from '../engine/ort/runtime.js';
 import type { UpscaleErrorCode } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
-import type { ModelLocation } from '../model/loader.js';
+import type { LoadProgress, ModelLocation } from '../model/loader.js';
+import type { ShippedModel } from '../model/registry.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
 import type { UpscaleEvent, UpscaleStats } from './stats.js';
@@ -11,7 +12,7 @@ import type { UpscaleEvent, UpscaleStats } from './stats.js';
 export interface WorkerAssets {
   readonly engineWorker: string;
   readonly ort: Readonly<Record<'webgpu' | 'wasm', OrtFiles>>;
-  readonly models: Readonly<Record<string, ModelLocation>>;
+  readonly models: Readonly<Record<ShippedModel, ModelLocation>>;
 }
 
 /** Choices for one stream, checked and filled in. */
@@ -74,6 +75,8 @@ export type ToEngine =
       readonly sentMs: number;
     }
   | { readonly type: 'flush'; readonly id: number; readonly call: number }
+  /** The stream's window is over: what comes begins a new one. */
+  | { readonly type: 'reset'; readonly id: number }
   | { readonly type: 'close'; readonly id: number };
 
 /** What runs a stream, as the engine worker found out. */
@@ -99,7 +102,10 @@ export type FromEngine =
       readonly call: number | null;
       readonly code: UpscaleErrorCode;
       readonly reason: string;
+      readonly recoverable: boolean;
     }
+  /** The model is on its way. */
+  | { readonly type: 'loading'; readonly id: number; readonly progress: LoadProgress }
   | {
       readonly type: 'fallback';
       readonly id: number;

@@ -1,6 +1,7 @@
 import type { Backend, StageTimes } from '../engine/engine.js';
 import { noTimes } from '../engine/engine.js';
 import type { Size } from '../frame/frame.js';
+import type { LoadProgress } from '../model/loader.js';
 
 /** What makes the pixels that leave: the network, the platform's own resampling, or nobody (the source is as large). */
 export type Level = 'network' | 'fast' | 'pass-through';
@@ -91,6 +92,12 @@ export interface FallbackEvent {
   readonly reason: string;
 }
 
+/** The model's files are on their way. Told a few times a second until they are here. */
+export interface LoadingEvent extends LoadProgress {
+  /** Tells the events apart. */
+  readonly type: 'loading';
+}
+
 /** The stream is over: its source ended, or it was stopped. */
 export interface EndedEvent {
   /** Tells the events apart. */
@@ -98,7 +105,7 @@ export interface EndedEvent {
 }
 
 /** What happened to a stream. */
-export type UpscaleEvent = LevelEvent | FallbackEvent | EndedEvent;
+export type UpscaleEvent = LevelEvent | FallbackEvent | LoadingEvent | EndedEvent;
 
 /** Figures of a stream that has not begun. */
 export function noStats(): UpscaleStats {

@@ -8,6 +8,7 @@ import {
   type EndedEvent,
   type FallbackEvent,
   type LevelEvent,
+  type LoadingEvent,
   noStats,
   type UpscaleEvent,
   type UpscaleStats,
@@ -21,6 +22,8 @@ export interface UpscaleEventMap {
   level: CustomEvent<LevelEvent>;
   /** Something that was wanted cannot be had. */
   fallback: CustomEvent<FallbackEvent>;
+  /** The model's files are on their way. */
+  loading: CustomEvent<LoadingEvent>;
   /** The stream is over. */
   ended: CustomEvent<EndedEvent>;
 }
@@ -33,7 +36,7 @@ export interface UpscaledTrack extends Disposable {
   stats(): UpscaleStats;
   /** Figures, a few times a second and at every change. Completes at the end. */
   readonly stats$: Observable<UpscaleStats>;
-  /** Listens for `level`, `fallback` and `ended`. */
+  /** Listens for `level`, `fallback`, `loading` and `ended`. */
   addEventListener<Type extends keyof UpscaleEventMap>(
     type: Type,
     listener: (event: UpscaleEventMap[Type]) => void,

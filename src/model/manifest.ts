@@ -16,11 +16,18 @@ export interface GraphCost {
   readonly largestBytesPerPixel: number;
 }
 
-/** The graph that runs once per frame. */
+/** What an input of the encoder is read from. */
+export interface EncodeInput {
+  readonly plane: string;
+  /** 0: this frame's plane. 1: that of the stream's frame before, zeros for the first frame. */
+  readonly age: 0 | 1;
+}
+
+/** The graph that runs once per frame. With inputs of age 1 it is recurrent. */
 export interface EncodeSpec extends GraphCost {
   readonly file: string;
-  /** Input name to plane name. */
-  readonly inputs: Readonly<Record<string, string>>;
+  /** By input name. */
+  readonly inputs: Readonly<Record<string, EncodeInput>>;
   /** Output name to plane name. */
   readonly outputs: Readonly<Record<string, string>>;
 }
@@ -34,6 +41,13 @@ export interface FuseSpec extends GraphCost {
   readonly output: string;
 }
 
+/** Tiles of a fixed size, in low-resolution pixels. Both lengths are multiples of the model's `align`. */
+export interface TileSpec {
+  readonly size: number;
+  /** At most half of `size`. */
+  readonly overlap: number;
+}
+
 /** A model as its `manifest.json` describes it: everything the pipeline knows of a network. */
 export interface Manifest {
   readonly format: 1;
@@ -45,15 +59,21 @@ export interface Manifest {
   readonly window: number;
   /** Sides of pictures and tiles, and tile corners, are multiples of this. */
   readonly align: number;
-  /** Low-resolution pixels that each stage looks beyond a pixel. */
+  /** Low-resolution pixels that each stage looks beyond a pixel; `encode` is one run of the encoder. */
   readonly reach: { readonly encode: number; readonly attend: number; readonly decode: number };
   /** The ring's tensors. `frame` is the packed picture itself, the others come from the encoder. */
   readonly planes: Readonly<Record<string, PlaneSpec>>;
+  /**
+   * Only for a network whose answer depends on the tile it is given, because it normalises over the tile: it sees tiles
+   * of exactly `size x size` pixels, and where they overlap, by `overlap` pixels, their outputs are blended linearly.
+   */
+  readonly tile?: TileSpec;
   readonly encode: EncodeSpec;
   readonly fuse: FuseSpec;
   /**
-   * One small answer every backend must give before it is trusted. The file holds `window` frames of planar 8-bit
-   * R'G'B' `[window, 3, height, width]`, then the expected output as little-endian fp32 `[3, height * scale, width * scale]`.
+   * One small answer every backend must give before it is trusted. The file holds the first `window` frames of a stream
+   * in planar 8-bit R'G'B' `[window, 3, height, width]`, then the expected output as little-endian fp32
+   * `[3, height * scale, width * scale]`.
    */
   readonly golden: {
     readonly file: string;
@@ -106,13 +126,38 @@ export function parseManifest(json: unknown): Manifest {
       wrong(`files does not list the size and sha256 of ${part}'s file`);
     }
   }
+  if (!RECORD(manifest.encode.outputs) || !Object.values(manifest.encode.outputs).every((name) => name in planes)) {
+    wrong('encode.outputs must name planes');
+  }
+  const encoded = new Set(Object.values(manifest.encode.outputs));
+  for (const [name, spec] of Object.entries({ encode, fuse })) {
+    if (!RECORD(spec) || !RECORD(spec['inputs'])) wrong(`${name}.inputs is missing`);
+  }
+  for (const [name, input] of Object.entries(manifest.encode.inputs)) {
+    if (!RECORD(input) || !(input.plane in planes) || (input.age !== 0 && input.age !== 1)) {
+      wrong(`encode input ${name} must be { "plane": one of planes, "age": 0 or 1 }`);
+    } else if (input.age === 0 && input.plane !== 'frame') {
+      wrong(`encode input ${name} reads the plane ${input.plane} of this frame before the encoder has made it`);
+    }
+  }
   for (const [name, input] of Object.entries(manifest.fuse.inputs)) {
-    if (!(input.plane in planes) || !NATURAL(input.slot) || input.slot >= manifest.window) {
+    if (!RECORD(input) || !(input.plane in planes) || !NATURAL(input.slot) || input.slot >= manifest.window) {
       wrong(`fuse input ${name} names a plane or slot that does not exist`);
     }
   }
-  for (const name of [...Object.values(manifest.encode.inputs), ...Object.values(manifest.encode.outputs)]) {
-    if (!(name in planes)) wrong(`encode names the plane ${name}, which does not exist`);
+  for (const { plane } of [...Object.values(manifest.encode.inputs), ...Object.values(manifest.fuse.inputs)]) {
+    if (plane !== 'frame' && !encoded.has(plane)) wrong(`the plane ${plane} is read but no output of encode`);
+  }
+  const { tile, align } = manifest;
+  if (tile !== undefined) {
+    const onGrid = (length: unknown): boolean => NATURAL(length) && length % align === 0;
+    if (!RECORD(tile) || !onGrid(tile.size) || !onGrid(tile.overlap) || !POSITIVE(tile.size)) {
+      wrong('tile.size and tile.overlap must be multiples of align');
+    } else if (2 * tile.overlap > tile.size) {
+      wrong('tile.overlap must be at most half of tile.size');
+    } else if (manifest.golden.width !== tile.size || manifest.golden.height !== tile.size) {
+      wrong('golden must have the size of a tile');
+    }
   }
   for (const graph of [manifest.encode, manifest.fuse]) {
     if (![graph.macsPerPixel, graph.peakBytesPerPixel, graph.largestBytesPerPixel].every(POSITIVE)) {

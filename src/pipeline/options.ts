@@ -1,14 +1,15 @@
-import { isShipped, SHIPPED_MODELS, SHIPPED_SCALES } from '../model/registry.js';
+import { isShipped, isShippedScale, SHIPPED_SCALES, type ShippedScale, scaleOf } from '../model/registry.js';
+import { checkModel, type ModelRequest, type ModelSource } from '../model/source.js';
 
 /** Choices that every way into the package takes. */
 export interface UpscaleOptions {
-  /** Output pixels per input pixel along each side. Default 2, the only scale that ships. */
+  /** Output pixels per input pixel along each side: 2 or 4. Default: that of the shipped model that is named, else 2. */
   readonly scale?: number;
   /**
-   * A shipped model's name, or the URL of a `manifest.json` (absolute in Node). Default `auto`: `mana-live-x2` on WebGPU,
-   * `mana-nano-x2` on WASM.
+   * The network: a shipped model's name, the URL of a `manifest.json` or of the folder that holds it, or a model's bytes
+   * (see {@link ModelSource}). Default `auto`: `mana-live` on WebGPU and `mana-nano` on WASM, of the scale.
    */
-  readonly model?: string;
+  readonly model?: 'auto' | ModelSource;
   /** Frames to wait for after each frame, 0..3. More is sharper, each adds one frame interval of delay. Default 3. */
   readonly lookahead?: number;
   /**
@@ -19,7 +20,10 @@ export interface UpscaleOptions {
 }
 
 /** {@link UpscaleOptions} with every default filled in. */
-export type CheckedUpscaleOptions = Required<UpscaleOptions>;
+export interface CheckedUpscaleOptions extends Required<Omit<UpscaleOptions, 'scale' | 'model'>> {
+  readonly scale: ShippedScale;
+  readonly model: 'auto' | ModelRequest;
+}
 
 /**
  * Fills in defaults.
@@ -28,16 +32,14 @@ export type CheckedUpscaleOptions = Required<UpscaleOptions>;
 export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscaleOptions {
   if (typeof options !== 'object' || options === null)
     throw new TypeError('options, when provided, must be an object.');
-  const { scale = 2, model = 'auto', lookahead = 3, budgetMs = 200 } = options;
-  if (!SHIPPED_SCALES.includes(scale)) {
+  const { model = 'auto', lookahead = 3, budgetMs = 200 } = options;
+  const request = model === 'auto' ? model : checkModel(model, 'options.model', ['auto']);
+  const { scale = isShipped(model) ? scaleOf(model) : 2 } = options;
+  if (!isShippedScale(scale)) {
     throw new TypeError(`options.scale must be ${SHIPPED_SCALES.join(' or ')}: no model for ${scale} ships yet.`);
   }
-  const named = model === 'auto' || isShipped(model);
-  const url = named ? model : manifestUrl(model);
-  if (url === undefined) {
-    throw new TypeError(
-      `options.model must be 'auto', ${SHIPPED_MODELS.map((name) => `'${name}'`).join(', ')} or the URL of a manifest.json.`,
-    );
+  if (isShipped(model) && scaleOf(model) !== scale) {
+    throw new TypeError(`options.scale must be ${scaleOf(model)} for the model ${model}, or left out.`);
   }
   if (!Number.isInteger(lookahead) || lookahead < 0 || lookahead > 3) {
     throw new TypeError('options.lookahead must be 0, 1, 2 or 3 frames.');
@@ -45,13 +47,5 @@ export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscal
   if (!(Number.isFinite(budgetMs) && budgetMs > 0)) {
     throw new TypeError('options.budgetMs must be a positive number of milliseconds.');
   }
-  return { scale, model: url, lookahead, budgetMs };
-}
-
-/** A manifest's absolute URL, relative ones being the page's; nothing when it is none. */
-function manifestUrl(model: unknown): string | undefined {
-  const base = (globalThis as { location?: { href: string } }).location?.href;
-  if (typeof model !== 'string' || !URL.canParse(model, base)) return undefined;
-  const url = new URL(model, base);
-  return url.pathname.endsWith('.json') ? url.href : undefined;
+  return { scale, model: request, lookahead, budgetMs };
 }

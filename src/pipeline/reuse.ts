@@ -8,7 +8,14 @@ import { grow } from './tiles.js';
  */
 export type TileVersions = Int32Array;
 
-/** Finds tiles that need no computing because all their inputs are those of the output before. Pure. */
+/**
+ * Finds tiles that need no computing because all their inputs are those of the output before. Pure.
+ *
+ * The inputs are pictures. If the encoder is recurrent, what it makes of a picture that stands still goes on changing with
+ * what it remembers; a tile that is kept is then the answer of the moment its picture came to rest, at a stream's start
+ * one with nothing remembered. How near that is to the network depends on its weights. It is the only approximation:
+ * every frame is encoded, so that what is remembered is always right.
+ */
 export class TileReuse {
   readonly #regions: readonly Rect[];
   readonly #columns: number;
@@ -16,7 +23,8 @@ export class TileReuse {
 
   constructor(manifest: Manifest, plan: TilePlan) {
     const { align, reach } = manifest;
-    const dependence = alignUp(reach.decode, align) + alignUp(reach.attend + reach.encode, align);
+    // What an exact tile depends on is the tile: its core.
+    const dependence = manifest.tile ? 0 : alignUp(reach.decode, align) + alignUp(reach.attend + reach.encode, align);
     this.#cell = align;
     this.#columns = plan.picture.width / align;
     this.#regions = plan.tiles.map(({ core }) => grow(core, dependence, plan.picture));

@@ -56,6 +56,11 @@ export class FrameRing {
     return this.#nextCentre < this.#count ? this.#at(this.#nextCentre) : undefined;
   }
 
+  /** Whether a frame has been handed out as a centre. */
+  hasBeenCentre({ index }: RingFrame): boolean {
+    return index < this.#nextCentre;
+  }
+
   /** The next centre, if its lookahead is complete. */
   due(): Window | undefined {
     return this.#nextCentre + this.lookahead < this.#count ? this.overdue() : undefined;

@@ -1,6 +1,10 @@
 import type { Rect, Tile, TilePlan } from '../engine/engine.js';
+import { UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
-import { alignUp } from '../model/manifest.js';
+import { alignUp, halosOf, type Manifest, type TileSpec } from '../model/manifest.js';
+
+/** Memory that the exact tiles of a stream may take. */
+const EXACT_TILES_BYTES = 2 * 2 ** 30;
 
 /** What a plan is made for. Lengths are low-resolution pixels. */
 export interface TileDemand {
@@ -80,7 +84,63 @@ export function planTiles({ size, align, halo, maxPixels }: TileDemand): TilePla
       });
     });
   });
-  return { picture: { width, height }, tileSize: { width: columns.length, height: rows.length }, tiles };
+  const tileSize = { width: columns.length, height: rows.length };
+  return { picture: { width, height }, tileSize, tiles, overlap: 0 };
+}
+
+/**
+ * Plans tiles of exactly one size, for a network whose answer depends on its tile: on a grid that begins in the
+ * picture's corner, over the picture padded to where the grid ends. Neighbours overlap and are blended, so that every
+ * tile is its own core.
+ */
+export function planExactTiles(size: Size, { size: side, overlap }: TileSpec): TilePlan {
+  const step = side - overlap;
+  const count = (length: number): number => Math.max(1, Math.ceil((length - overlap) / step));
+  const [columns, rows] = [count(size.width), count(size.height)];
+  const tiles = Array.from({ length: columns * rows }, (_, index): Tile => {
+    const outer = { x: (index % columns) * step, y: Math.floor(index / columns) * step, width: side, height: side };
+    return { index, outer, core: outer };
+  });
+  const picture = { width: columns * step + overlap, height: rows * step + overlap };
+  return { picture, tileSize: { width: side, height: side }, tiles, overlap };
+}
+
+/**
+ * Plans the tiles of both graphs of a model. Both plans cover the same padded picture.
+ * @param most the most pixels one tile of each graph may have, halo included; a model's exact tiles are what they are
+ * @throws UpscaleError `frame-unsupported` where exact tiles of the picture would take too much memory
+ */
+export function planStream(
+  manifest: Manifest,
+  size: Size,
+  most: { readonly encode: number; readonly fuse: number },
+): { readonly encode: TilePlan; readonly fuse: TilePlan } {
+  const { align, tile, name } = manifest;
+  if (!tile) {
+    const halos = halosOf(manifest);
+    return {
+      encode: planTiles({ size, align, halo: halos.encode, maxPixels: most.encode }),
+      fuse: planTiles({ size, align, halo: halos.fuse, maxPixels: most.fuse }),
+    };
+  }
+  const plan = planExactTiles(size, tile);
+  const bytes = exactTileBytes(manifest, tile);
+  const count = plan.tiles.length;
+  if (count * bytes > EXACT_TILES_BYTES) {
+    throw new UpscaleError(
+      'frame-unsupported',
+      `${name} keeps ${mebibytes(bytes)} for each of its tiles; pictures of ${size.width} x ${size.height} take ` +
+        `${count} tiles, more than the ${mebibytes(EXACT_TILES_BYTES)} it may have. Use smaller pictures or another model.`,
+    );
+  }
+  return { encode: plan, fuse: plan };
+}
+
+/** Bytes a stream keeps for one exact tile: its planes in the whole ring and its newest output, all fp32. */
+export function exactTileBytes({ planes, window, scale }: Manifest, { size }: TileSpec): number {
+  const encoded = Object.entries(planes).filter(([name]) => name !== 'frame');
+  const floats = encoded.map(([, { channels, stride }]) => channels * (size / stride) ** 2 * window);
+  return 4 * floats.reduce((sum, each) => sum + each, 3 * (size * scale) ** 2);
 }
 
 /** Pixels computed per pixel kept: 1 for a single tile, more where halos overlap. */
@@ -99,4 +159,8 @@ export function grow(rect: Rect, by: number, picture: Size): Rect {
     width: Math.min(picture.width, rect.x + rect.width + by) - x,
     height: Math.min(picture.height, rect.y + rect.height + by) - y,
   };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

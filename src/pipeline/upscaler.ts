@@ -8,10 +8,9 @@ import {
   type TilePlan,
 } from '../engine/engine.js';
 import type { FrameTimes, Size } from '../frame/frame.js';
-import { halosOf } from '../model/manifest.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
 import { FrameRing, type RingFrame, type Window } from './ring.js';
-import { planTiles } from './tiles.js';
+import { planStream } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
 export interface UpscalerCounts {
@@ -72,20 +71,15 @@ export class Upscaler<In, Out> {
     model: LoadedModel,
     options: UpscalerOptions<Out>,
   ): Promise<Upscaler<In, Out>> {
-    const { align, window, encode, fuse } = model.manifest;
-    const halos = halosOf(model.manifest);
-    const limit = options.maxTilePixels ?? Number.POSITIVE_INFINITY;
-    const plan = (halo: number, most: number): TilePlan =>
-      planTiles({ size: options.size, align, halo, maxPixels: Math.min(limit, most) });
-    const fusePlan = plan(halos.fuse, engine.maxTilePixels(fuse));
-    const stream = await engine.open(model, {
-      size: options.size,
-      encode: plan(halos.encode, engine.maxTilePixels(encode)),
-      fuse: fusePlan,
-      slots: window,
+    const { window, encode, fuse } = model.manifest;
+    const { size, maxTilePixels = Number.POSITIVE_INFINITY } = options;
+    const plans = planStream(model.manifest, size, {
+      encode: Math.min(maxTilePixels, engine.maxTilePixels(encode)),
+      fuse: Math.min(maxTilePixels, engine.maxTilePixels(fuse)),
     });
-    await warmUp(stream, fusePlan, window);
-    return new Upscaler(stream, fusePlan, model, options);
+    const stream = await engine.open(model, { size, ...plans, slots: window });
+    await warmUp(stream, plans.fuse, window);
+    return new Upscaler(stream, plans.fuse, model, options);
   }
 
   /** The oldest frame that has not been handed out. */
@@ -120,8 +114,9 @@ export class Upscaler<In, Out> {
     this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
     // Errors surface where the versions are awaited; until then they must not count as unhandled.
     this.#versions[slot].catch(() => undefined);
-    await this.stream.encode(slot);
+    await this.stream.encode(slot, before?.slot);
     this.counts.framesEncoded++;
+    if (before && this.#ring.hasBeenCentre(before)) this.stream.retire(before.slot);
     for (let window = this.#ring.due(); window; window = this.#ring.due()) await this.#fuse(window);
   }
 
@@ -153,7 +148,8 @@ export class Upscaler<In, Out> {
       }
     }
     this.#before = versions;
-    this.stream.retire(centre.slot);
+    // A recurrent encoder reads the newest frame's planes once more, with the next frame.
+    if (centre !== this.#ring.newest) this.stream.retire(centre.slot);
     const out = await this.stream.output(centre.times);
     this.counts.framesFused++;
     this.options.emit(out);
@@ -176,7 +172,10 @@ export class Upscaler<In, Out> {
   }
 }
 
-/** Runs both graphs once on an empty ring: what compiles on first use has compiled before the first frame. */
+/**
+ * Runs both graphs once on an empty ring: what compiles on first use has compiled before the first frame. Nothing of it
+ * reaches the stream, whose first frame is encoded without one before.
+ */
 async function warmUp<In, Out>(stream: EngineStream<In, Out>, { tiles }: TilePlan, slots: number): Promise<void> {
   await stream.encode(0);
   await stream.fuse(Array(slots).fill(0), tiles[0] as Tile);

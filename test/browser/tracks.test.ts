@@ -170,7 +170,7 @@ describe('upscaleTrack in Chromium', () => {
       sourceAfterStop: 'live',
       afterAbort: 'AbortError',
       endedSource: 'TypeError: track has ended already; it must be live.',
-      badScale: 'TypeError: options.scale must be 2: no model for 7 ships yet.',
+      badScale: 'TypeError: options.scale must be 2 or 4: no model for 7 ships yet.',
       supported: true,
       report: { supported: true, reason: '', path: 'streams', wasmThreads: true },
     });

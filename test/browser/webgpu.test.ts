@@ -8,6 +8,7 @@ import { startServer, type TestServer } from '../support/server.js';
 const SMALL = { width: 24, height: 16 };
 const NANO = 'mana-nano-x2';
 const LIVE = 'mana-live-x2';
+const RECURRENT = 'recurrent-tiny';
 
 interface Match {
   levels: number;
@@ -69,7 +70,7 @@ describe('WebGPU engine, frames as textures', () => {
     ]);
   });
 
-  test.each([NANO, LIVE])('%s answers the golden tile within 1e-4', async (name) => {
+  test.each([NANO, LIVE, RECURRENT])('%s answers the golden tile within 1e-4', async (name) => {
     expect((await inPage<{ error: number }>(page, 'webgpu', 'golden', name)).error).toBeLessThan(1e-4);
   });
 
@@ -91,6 +92,17 @@ describe('WebGPU engine, frames as textures', () => {
   test('tiles equal the whole picture within 1 level', async () => {
     const run = { name: NANO, size: { width: 45, height: 13 }, frames: 1, maxPixels: 640 };
     expect((await inPage<Match>(page, 'webgpu', 'tiledAgainstWhole', run)).levels).toBeLessThanOrEqual(1);
+  });
+
+  test.each([
+    ['whole pictures', { size: { width: 40, height: 24 } }],
+    ['tiles that are cut', { size: { width: 61, height: 37 }, maxPixels: 1600 }],
+    ['tiles that are blended', { size: { width: 43, height: 29 }, tile: { size: 24, overlap: 8 } }],
+  ])('a recurrent encoder in %s, nine frames, equals WASM within 1 level', async (_, shape) => {
+    const run = { name: RECURRENT, frames: 9, ...shape };
+    const { levels, moving } = await inPage<Match>(page, 'webgpu', 'againstWasm', run);
+    expect(levels).toBeLessThanOrEqual(1);
+    expect(moving).toBe(true);
   });
 
   test('packs every format, odd sizes and crops within 1 level, by texture where it may', async () => {

@@ -96,7 +96,9 @@ export async function choosing(backend: 'auto' | 'webgpu', sabotage: boolean): P
   const fallbacks: string[] = [];
   const backends = new Backends(assets, () => undefined);
   const settings = checkBrowserOptions({ backend, model: 'mana-nano-x2' });
-  const { engine } = await backends.choose(settings, (...reason) => fallbacks.push(reason.join(' ')));
+  const { engine } = await backends.choose(settings, {
+    fallback: (...reason) => void fallbacks.push(reason.join(' ')),
+  });
   GPUDevice.prototype.createShaderModule = create;
   return { backend: engine.backend, fallbacks };
 }

@@ -1,4 +1,4 @@
-import type { Engine, LoadedModel, StageTimes, Tile, TilePlan } from '../../src/engine/engine.js';
+import { type Engine, type LoadedModel, type StageTimes, type Tile, wholePlan } from '../../src/engine/engine.js';
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
@@ -6,8 +6,8 @@ import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
 import { ModelLoader } from '../../src/model/loader.js';
-import { halosOf } from '../../src/model/manifest.js';
-import { planTiles } from '../../src/pipeline/tiles.js';
+import type { TileSpec } from '../../src/model/manifest.js';
+import { planStream } from '../../src/pipeline/tiles.js';
 
 const DIST = new URL('/node_modules/onnxruntime-web/dist/', location.href).href;
 let runtime: Promise<OrtRuntime> | undefined;
@@ -26,12 +26,13 @@ export function ortInPage(): Promise<OrtRuntime> {
 }
 
 const models = new Map<string, Promise<LoadedModel>>();
+const FIXTURES = ['recurrent-tiny'];
 
 function modelOf(name: string): Promise<LoadedModel> {
   let model = models.get(name);
   if (!model) {
-    const loader = new ModelLoader(async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer()));
-    model = loader.load({ manifest: new URL(`/models/${name}/manifest.json`, location.href).href });
+    const folder = FIXTURES.includes(name) ? '/test/fixtures' : '/models';
+    model = new ModelLoader().load({ manifest: new URL(`${folder}/${name}/manifest.json`, location.href).href });
     models.set(name, model);
   }
   return model;
@@ -41,11 +42,6 @@ const engines = new Map<string, Promise<WebGpuEngine>>();
 
 /** The size of the golden tiles, where size does not matter. */
 const SMALL = { width: 24, height: 16 };
-
-function wholePlan(size: Size): TilePlan {
-  const outer = { x: 0, y: 0, ...size };
-  return { picture: size, tileSize: size, tiles: [{ index: 0, outer, core: outer }] };
-}
 
 /**
  * Engines are kept, and with a stream open also their sessions of the small size: software WebGPU takes seconds to
@@ -149,26 +145,27 @@ interface Run {
   readonly frames: number;
   /** Largest tile, in pixels. */
   readonly maxPixels?: number;
+  /** Tiles of exactly this size, blended, as if the network asked for them. */
+  readonly tile?: TileSpec;
 }
 
 /** Runs a stream over pictures that all differ; answers with the pixels of every output. */
 async function play<Out>(
   engine: Engine<VideoFrame, Out>,
-  { name, size, frames, maxPixels = Number.POSITIVE_INFINITY }: Run,
+  { name, size, frames, maxPixels = Number.POSITIVE_INFINITY, tile }: Run,
   read: (out: Out) => Promise<Uint8Array>,
 ): Promise<Uint8Array[]> {
-  const model = await modelOf(name);
-  const { window, align } = model.manifest;
-  const halos = halosOf(model.manifest);
-  const plan = (halo: number) => planTiles({ size, align, halo, maxPixels });
-  const shape = { size, encode: plan(halos.encode), fuse: plan(halos.fuse), slots: window };
+  const { manifest, files } = await modelOf(name);
+  const model = { manifest: tile ? { ...manifest, tile } : manifest, files };
+  const { window } = manifest;
+  const shape = { size, ...planStream(model.manifest, size, { encode: maxPixels, fuse: maxPixels }), slots: window };
   const stream = await engine.open(model, shape);
   const outs: Uint8Array[] = [];
   for (let time = 0; time < frames; time++) {
     const frame = pictureFrame(size.width, size.height, time);
     await stream.pack(frame, time % window);
     frame.close();
-    await stream.encode(time % window);
+    await stream.encode(time % window, time > 0 ? (time - 1) % window : undefined);
     const slots = Array.from({ length: window }, (_, i) => Math.max(0, time - window + 1 + i) % window);
     for (const tile of shape.fuse.tiles) await stream.fuse(slots, tile);
     outs.push(await read(await stream.output({ timestampUs: time * 33333, durationUs: 33333 })));

@@ -1,15 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-web';
 import type { LoadedModel } from '../../src/engine/engine.js';
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import type { FrameMemory } from '../../src/engine/ort/cpu-stream.js';
 import { ortRuntime } from '../../src/engine/ort/runtime.js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
+import { fetchOrRead } from '../../src/model/file-fetch.js';
 import { ModelLoader } from '../../src/model/loader.js';
 import { rgbx } from '../../src/pipeline/bilinear.js';
 
-const loader = new ModelLoader(async (url) => readFile(fileURLToPath(url)));
+const loader = new ModelLoader({ fetch: fetchOrRead });
 
 /** A shipped model, read from `models/`. */
 export function shippedModel(name: string): Promise<LoadedModel> {

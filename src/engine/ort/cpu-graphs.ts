@@ -3,6 +3,7 @@ import { UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import type { PlaneSpec } from '../../model/manifest.js';
 import type { LoadedModel } from '../engine.js';
+import { planeSize } from '../planes.js';
 import type { OrtRuntime } from './runtime.js';
 
 /** Both graphs of a model, ready to run on tensors in main memory. */
@@ -11,46 +12,42 @@ export interface Sessions {
   readonly fuse: InferenceSession;
 }
 
-/** The tensors of one frame by plane name, `[channels, height / stride, width / stride]`. */
-export type Planes = Map<string, Float32Array>;
+/** A graph's inputs or outputs by their names, `[channels, height / stride, width / stride]` each. */
+export type Ports = Record<string, Float32Array>;
 
 /** What the manifest says of a plane. */
-export function planeSpec(model: LoadedModel, name: string): PlaneSpec {
-  const spec = model.manifest.planes[name];
-  if (!spec) throw new UpscaleError('model-invalid', `The model ${model.manifest.name} has no plane ${name}.`);
+export function planeSpec({ manifest }: LoadedModel, name: string): PlaneSpec {
+  const spec = manifest.planes[name];
+  if (!spec) throw new UpscaleError('model-invalid', `The model ${manifest.name} has no plane ${name}.`);
   return spec;
 }
 
-/** A plane that must be there. */
-export function planeOf(planes: Planes, name: string): Float32Array {
-  const plane = planes.get(name);
-  if (!plane) throw new UpscaleError('engine-failed', `The plane ${name} has not been computed yet.`);
-  return plane;
-}
-
-function tensor(runtime: OrtRuntime, data: Float32Array, { channels, stride }: PlaneSpec, size: Size): Tensor {
-  return new runtime.ort.Tensor('float32', data, [1, channels, size.height / stride, size.width / stride]);
-}
-
-/** Runs the encoder on planes of one size and puts its results beside them. */
+/** Runs the encoder on a tile of this size. */
 export async function runEncode(
   runtime: OrtRuntime,
   session: InferenceSession,
   model: LoadedModel,
-  planes: Planes,
+  inputs: Ports,
   size: Size,
-): Promise<void> {
-  const { inputs, outputs } = model.manifest.encode;
-  const feeds: Record<string, Tensor> = {};
-  for (const [name, plane] of Object.entries(inputs)) {
-    feeds[name] = tensor(runtime, planeOf(planes, plane), planeSpec(model, plane), size);
-  }
-  for (const plane of Object.values(outputs)) {
-    free(planes.get(plane));
-    planes.delete(plane);
-  }
+): Promise<Ports> {
+  const { encode } = model.manifest;
+  const feeds = feedsOf(runtime, model, encode.inputs, inputs, size);
   const results = await runtime.exclusive(() => session.run(feeds));
-  for (const [name, plane] of Object.entries(outputs)) planes.set(plane, dataOf(results[name], name));
+  return Object.fromEntries(Object.keys(encode.outputs).map((name) => [name, dataOf(results[name], name)]));
+}
+
+/** Runs the fuse graph on a tile of this size: `[3, height * scale, width * scale]`. */
+export async function runFuse(
+  runtime: OrtRuntime,
+  session: InferenceSession,
+  model: LoadedModel,
+  inputs: Ports,
+  size: Size,
+): Promise<Float32Array> {
+  const { fuse } = model.manifest;
+  const feeds = feedsOf(runtime, model, fuse.inputs, inputs, size);
+  const results = await runtime.exclusive(() => session.run(feeds));
+  return dataOf(results[fuse.output], fuse.output);
 }
 
 /** Gives memory back now, where the platform can: the garbage collector would come a hundred megabytes later. */
@@ -59,20 +56,20 @@ export function free(data: Float32Array | undefined): void {
   buffer?.transfer?.(0);
 }
 
-/** Runs the fuse graph on a window of planes, oldest first. */
-export async function runFuse(
+function feedsOf(
   runtime: OrtRuntime,
-  session: InferenceSession,
   model: LoadedModel,
-  window: readonly Planes[],
+  specs: Readonly<Record<string, { readonly plane: string }>>,
+  inputs: Ports,
   size: Size,
-): Promise<Float32Array> {
+): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
-  for (const [name, { plane, slot }] of Object.entries(model.manifest.fuse.inputs)) {
-    feeds[name] = tensor(runtime, planeOf(window[slot] as Planes, plane), planeSpec(model, plane), size);
+  for (const [name, { plane }] of Object.entries(specs)) {
+    const { channels, stride } = planeSpec(model, plane);
+    const { width, height } = planeSize(size, stride);
+    feeds[name] = new runtime.ort.Tensor('float32', inputs[name] as Float32Array, [1, channels, height, width]);
   }
-  const results = await runtime.exclusive(() => session.run(feeds));
-  return dataOf(results[model.manifest.fuse.output], model.manifest.fuse.output);
+  return feeds;
 }
 
 function dataOf(result: Tensor | undefined, name: string): Float32Array {

@@ -2,8 +2,8 @@ import type { InferenceSession } from 'onnxruntime-web';
 import { UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import type { GraphCost } from '../../model/manifest.js';
-import type { Engine, EngineStream, LoadedModel, StreamShape } from '../engine.js';
-import { type Planes, runEncode, runFuse, type Sessions } from './cpu-graphs.js';
+import { type Engine, type EngineStream, type LoadedModel, type StreamShape, type Tile, wholePlan } from '../engine.js';
+import type { Sessions } from './cpu-graphs.js';
 import { type FrameMemory, OrtCpuStream } from './cpu-stream.js';
 import type { OrtRuntime } from './runtime.js';
 
@@ -33,16 +33,17 @@ export class OrtCpuEngine<In, Out> implements Engine<In, Out> {
   }
 
   async runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array> {
-    const { manifest } = model;
-    const { encode, fuse } = await this.#sessionsOf(model);
-    const area = size.width * size.height * 3;
-    const slots: Planes[] = [];
-    for (let i = 0; i < manifest.window; i++) {
-      const planes: Planes = new Map([['frame', frames.slice(i * area, (i + 1) * area)]]);
-      await runEncode(this.runtime, encode, model, planes, size);
-      slots.push(planes);
+    const { window } = model.manifest;
+    const plan = wholePlan(size);
+    const shape = { size, encode: plan, fuse: plan, slots: window };
+    const stream = new OrtCpuStream(this.runtime, this.openMemory(), model, await this.#sessionsOf(model), shape);
+    const length = frames.length / window;
+    const slots = Array.from({ length: window }, (_, slot) => slot);
+    for (const slot of slots) {
+      stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
+      await stream.encode(slot, slots[slot - 1]);
     }
-    return runFuse(this.runtime, fuse, model, slots, size);
+    return stream.answer(slots, plan.tiles[0] as Tile);
   }
 
   dispose(): void {

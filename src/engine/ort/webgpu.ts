@@ -1,7 +1,7 @@
 import { UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import type { GraphCost } from '../../model/manifest.js';
-import type { Engine, LoadedModel, StreamShape, TilePlan } from '../engine.js';
+import { type Engine, type LoadedModel, type StreamShape, wholePlan } from '../engine.js';
 import { GpuDevice } from '../webgpu/device.js';
 import { GraphCache } from '../webgpu/graph-cache.js';
 import type { Presentation } from '../webgpu/present.js';
@@ -88,11 +88,7 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   }
 
   async runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array> {
-    const plan: TilePlan = {
-      picture: size,
-      tileSize: size,
-      tiles: [{ index: 0, outer: { x: 0, y: 0, ...size }, core: { x: 0, y: 0, ...size } }],
-    };
+    const plan = wholePlan(size);
     const { window } = model.manifest;
     const stream = await this.#open(model, { size, encode: plan, fuse: plan, slots: window }, true);
     try {
@@ -100,7 +96,7 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
       const slots = Array.from({ length: window }, (_, slot) => slot);
       for (const slot of slots) {
         stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
-        await stream.encode(slot);
+        await stream.encode(slot, slots[slot - 1]);
       }
       // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
       await stream.answer(slots.toReversed());

@@ -67,7 +67,7 @@ export class GraphCache {
       ? TileGraph.create(this.gpu, this.runtime, model, {
           ...common,
           file: encode.file,
-          inputs: shapes(Object.entries(encode.inputs)),
+          inputs: shapes(Object.entries(encode.inputs).map(([name, { plane }]) => [name, plane])),
           outputs: shapes(Object.entries(encode.outputs)),
         })
       : TileGraph.create(this.gpu, this.runtime, model, {

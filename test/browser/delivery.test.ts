@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import type { Browser } from 'puppeteer-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Manifest } from '../../src/model/manifest.js';
+import type { abortedLoad, ahead, fromUrl, Outcome } from '../pages/delivery.js';
+import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { type ModelServer, serveModel } from '../support/model-server.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+const NAME = 'mana-nano-x2';
+const { files } = JSON.parse(
+  readFileSync(new URL(`../../models/${NAME}/manifest.json`, import.meta.url), 'utf8'),
+) as Manifest;
+const TOTAL = Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
+
+let pages: TestServer;
+let browser: Browser;
+/** Another origin than the pages'. */
+let models: ModelServer;
+
+beforeAll(async () => {
+  pages = await startServer();
+  browser = await launchChromium();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await pages?.close();
+});
+
+beforeEach(async () => {
+  models = await serveModel(NAME);
+  expect(await run<number>('cleared')).toBe(0);
+});
+
+afterEach(() => models.stop());
+
+/** Runs a function of the page in a page, and thus in workers, of their own. */
+async function run<T>(name: string, ...args: unknown[]): Promise<T> {
+  const { page } = await openPage(browser, pages.url);
+  try {
+    return await inPage<T>(page, 'delivery', name, ...args);
+  } finally {
+    await page.close();
+  }
+}
+
+function expectNetwork(outcome: Outcome): void {
+  expect(outcome).toMatchObject({ model: NAME, level: 'network', reasons: [] });
+  expect(outcome.psnr).toBeGreaterThan(24);
+}
+
+it('a model at a URL runs, tells how far it is loaded, and runs again with its server gone', async () => {
+  for (const file of Object.keys(files)) models.fault(file, 'slow');
+  const first = await run<Awaited<ReturnType<typeof fromUrl>>>('fromUrl', models.url);
+  expectNetwork(first);
+  expect(first.loading.length).toBeGreaterThan(1);
+  expect(first.loading.at(-1)).toMatchObject({ loaded: TOTAL, total: TOTAL });
+  await models.stop();
+  const second = await run<Outcome>('fromUrl', models.url);
+  expectNetwork(second);
+  expect(await run('loadAgain', models.url, true)).toBe('loaded');
+  expect(await run('cleared')).toBe(0);
+  expect(await run('loadAgain', models.url, true)).toMatch(/^UpscaleError: .*manifest\.json could not be fetched/);
+});
+
+it('a model given as bytes runs', async () => {
+  expectNetwork(await run<Outcome>('fromBytes', new URL(`/models/${NAME}/`, pages.url).href));
+});
+
+it('a model loaded ahead runs, and streams that name it find it in the cache', async () => {
+  const { told, outcome } = await run<Awaited<ReturnType<typeof ahead>>>('ahead', models.url);
+  expectNetwork(outcome);
+  expect(told.at(-1)).toMatchObject({ loaded: TOTAL, total: TOTAL });
+  models.asked.length = 0;
+  expectNetwork(await run<Outcome>('fromUrl', `${models.url}manifest.json`));
+  expect(models.asked).toEqual(['manifest.json']);
+});
+
+it('a load that is aborted ends at once with the reason, and its connections with it', async () => {
+  for (const file of Object.keys(files)) models.fault(file, 'stalled');
+  const { reason, ms } = await run<Awaited<ReturnType<typeof abortedLoad>>>('abortedLoad', models.url);
+  expect(reason).toBe('enough');
+  expect(ms).toBeLessThan(100);
+  await expect.poll(() => models.open.size).toBe(0);
+});
+
+it('an altered file in the cache is never used', async () => {
+  expect(await run('loadAgain', models.url, true)).toBe('loaded');
+  expect(await run('alterCache')).toBe(Object.keys(files).length + 1);
+  models.asked.length = 0;
+  expectNetwork(await run<Outcome>('fromUrl', models.url));
+  expect(models.asked.toSorted()).toEqual([...Object.keys(files), 'manifest.json'].sort());
+});
+
+it('where there is no Cache Storage models load without', async () => {
+  expect(await run('loadAgain', models.url, false)).toBe('loaded');
+});
+
+it('a file that is wrong for a while: the picture goes on, the reason is told, then the network takes over', async () => {
+  // Asked for twice by each try.
+  models.fault('fuse.onnx', 'altered', 4);
+  const outcome = await run<Outcome>('fromUrl', models.url);
+  expect(outcome).toMatchObject({ model: NAME, level: 'network' });
+  expect(outcome.reasons).toHaveLength(2);
+  expect(outcome.reasons[0]).toContain(`${models.url}fuse.onnx is not the file that its manifest describes`);
+});
+
+it('a file that is not there: the picture goes on, and the server is not asked again', async () => {
+  models.fault('fuse.onnx', 'missing');
+  const outcome = await run<Outcome>('refused', models.url, 2500);
+  expect(outcome).toMatchObject({ model: null, level: 'fast' });
+  expect(outcome.psnr).toBeGreaterThan(20);
+  expect(outcome.reasons).toHaveLength(1);
+  expect(outcome.reasons[0]).toMatch(/fuse\.onnx could not be fetched: the server answered 404\. Is the URL right/);
+  expect(models.asked.filter((file) => file === 'fuse.onnx')).toHaveLength(1);
+});

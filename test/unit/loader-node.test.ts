@@ -1,0 +1,82 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { concatMap, delay, from, lastValueFrom, of, toArray } from 'rxjs';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Manifest } from '../../src/model/manifest.js';
+import type { LoadProgress, ModelBytes, ModelSource, PlanarFrame, UpscaleError } from '../../src/node.js';
+import { type ModelServer, serveModel } from '../support/model-server.js';
+import { photoFrame } from '../support/pictures.js';
+
+const NAME = 'mana-nano-x2';
+let folder: string;
+let node: typeof import('../../src/node.js');
+let server: ModelServer;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mana-upscale-'));
+  vi.stubEnv('MANA_UPSCALE_CACHE', folder);
+  node = await import('../../src/node.js');
+});
+
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  server = await serveModel(NAME);
+});
+
+afterEach(async () => {
+  await server.stop();
+  await node.clearModelCache();
+});
+
+/** Three frames through a model, and why it was not used. */
+async function upscale(model: ModelSource): Promise<{ out: PlanarFrame[]; reasons: UpscaleError[] }> {
+  const reasons: UpscaleError[] = [];
+  const frames = [0, 1, 2].map((i) => photoFrame(32, 24, i * 3, i, i * 40_000));
+  const live = from(frames).pipe(concatMap((frame) => of(frame).pipe(delay(150))));
+  const operator = node.manaUpscale({ model, lookahead: 0, onFallback: (reason) => reasons.push(reason) });
+  return { out: await lastValueFrom(live.pipe(operator, toArray())), reasons };
+}
+
+it('a stream runs with a model at a URL, and with its bytes, alike', async () => {
+  const told: LoadProgress[] = [];
+  const bytes: ModelBytes = await node.loadModel(server.url, { onProgress: (progress) => told.push(progress) });
+  expect(told.at(-1)?.loaded).toBe(told.at(-1)?.total);
+  const { files } = bytes.manifest as Manifest;
+  expect((await readdir(folder)).filter((name) => name.startsWith('sha256-'))).toHaveLength(
+    Object.keys(files).length + 1,
+  );
+  const [byUrl, byBytes] = [await upscale(server.url), await upscale(bytes)];
+  expect([byUrl.reasons, byBytes.reasons]).toEqual([[], []]);
+  // The first frame is its own window, whichever of the others come in time.
+  expect(byUrl.out[0]?.timestampUs).toBe(0);
+  expect(Buffer.compare(byUrl.out[0]!.data, byBytes.out[0]!.data)).toBe(0);
+  expect(server.asked.toSorted()).toEqual([...Object.keys(files), 'manifest.json'].sort());
+  await node.clearModelCache();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+it('the bytes that loadModel gives are the caller’s own', async () => {
+  const { files } = await node.loadModel(server.url);
+  (files['golden.bin'] as Uint8Array).fill(0);
+  const again = await node.loadModel(server.url);
+  const original = await readFile(new URL(`../../models/${NAME}/golden.bin`, import.meta.url));
+  expect(Buffer.compare(again.files['golden.bin'] as Uint8Array, original)).toBe(0);
+});
+
+it('a model that is not there is asked for once, however many frames come', async () => {
+  server.fault('encode.onnx', 'missing');
+  const { out, reasons } = await upscale(server.url);
+  expect(out.map(({ width }) => width)).toEqual([64, 64, 64]);
+  expect(new Set(reasons.map(({ code }) => code))).toEqual(new Set(['model-unavailable']));
+  expect(server.asked.filter((file) => file === 'encode.onnx')).toHaveLength(1);
+});
+
+it('refuses what is no model with a sentence', async () => {
+  await expect(node.loadModel('auto')).rejects.toThrow(/^model must be 'mana-live-x2', .*the URL of a manifest\.json/);
+  await expect(node.loadModel('./models/mine/')).rejects.toThrow(TypeError);
+});

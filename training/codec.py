@@ -1,0 +1,77 @@
+"""What codecs and cameras do to pictures: round trips through ffmpeg's encoders, set as live video sets them."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+KEYFRAMES = ["-g", "300"]
+# Encoder options of a real-time call: no lookahead, no B-frames, the fast end of the speed scale.
+LIVE = {
+    "h264": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "high"],
+    "vp8": ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"],
+    "vp9": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-row-mt", "0"],
+}
+QUALITY = {"h264": (20, 35), "vp8": (8, 40), "vp9": (24, 46)}  # range of -crf that live pictures fall into
+
+
+@dataclass(frozen=True)
+class Coding:
+    """One encoder setting: either `bits` per pixel and frame at a constant bitrate, or a constant quality `crf`."""
+
+    codec: str
+    bits: float = 0.0
+    crf: int = 0
+
+    def options(self, width, height, fps):
+        """ffmpeg's output options."""
+        live = [*LIVE[self.codec], *KEYFRAMES, "-threads", "1"]
+        if not self.bits:
+            return [*live, "-crf", str(self.crf), "-b:v", "0" if self.codec == "vp9" else "50M"]
+        rate = max(20_000, round(self.bits * width * height * fps))
+        # Half a second of buffer: what WebRTC's pacing leaves.
+        return [*live, "-b:v", f"{rate}", "-minrate", f"{rate}", "-maxrate", f"{rate}", "-bufsize", f"{rate // 2}"]
+
+
+def random_coding(rng):
+    """A setting as calls have them: two of three at a constant bitrate of 0.04 to 0.25 bits a pixel."""
+    codec = rng.choice(["h264", "vp8", "vp9"])
+    if rng.random() < 2 / 3:
+        return Coding(codec, bits=float(np.exp(rng.uniform(np.log(0.04), np.log(0.25)))))
+    return Coding(codec, crf=int(rng.integers(*QUALITY[codec], endpoint=True)))
+
+
+def round_trip(frames, coding, fps=30):
+    """u8 frames [n, h, w, 3], encoded as 4:2:0 by `coding` and decoded again. Sides must be even."""
+    count, height, width, _ = frames.shape
+    with tempfile.TemporaryDirectory() as folder:
+        # PPM pictures in a file: of raw pixels, ffmpeg skips some at the start if they happen to spell an ID3 tag.
+        source, coded = Path(folder) / "source.ppm", Path(folder) / "coded.mkv"
+        header = f"P6 {width} {height} 255\n".encode()
+        source.write_bytes(b"".join(header + frame.tobytes() for frame in frames))
+        encode = ["ffmpeg", "-v", "error", "-f", "image2pipe", "-c:v", "ppm", "-r", str(fps), "-i", str(source)]
+        encode += ["-pix_fmt", "yuv420p"]
+        encode += [*coding.options(width, height, fps), "-fps_mode", "passthrough", str(coded)]
+        subprocess.run(encode, check=True, stdin=subprocess.DEVNULL)
+        decoded = read_video(coded, (width, height))
+    if len(decoded) != count:
+        raise RuntimeError(f"{coding} gave back {len(decoded)} frames of {count}.")
+    return decoded
+
+
+def read_video(path, size, filters="", most=None):
+    """Frames of a clip as u8 [n, h, w, 3]; `size` is what they have after `filters`."""
+    command = ["ffmpeg", "-v", "error", "-i", str(path)]
+    command += ["-vf", filters] if filters else []
+    command += ["-frames:v", str(most)] if most else []
+    command += ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
+    data = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
+    return np.frombuffer(data, np.uint8).reshape(-1, size[1], size[0], 3)
+
+
+def camera(frames, rng):
+    """A cheap camera: luminance noise of up to 5 levels and half as much colour noise, new in each frame."""
+    noise = rng.normal(0, 1, (*frames.shape[:3], 1)) + 0.5 * rng.normal(0, 1, frames.shape)
+    return np.clip(frames + rng.uniform(0.5, 5) * noise, 0, 255).round().astype(np.uint8)

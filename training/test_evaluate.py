@@ -1,0 +1,170 @@
+"""Checks what evaluation is made of: figures with known answers, and exported models against PyTorch.
+
+    python3 -m training.test_evaluate [--models models] [--write]
+
+--write makes test/fixtures/evaluate anew: a short pan as PNG frames, and its figures, which the TypeScript tests read.
+"""
+
+import argparse
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .data import bicubic
+from .datasets import frames
+from .export import export
+from .exported import Exported, Spans
+from .metrics import C1, C2, MOST_DB, TAPS, Meter, ssim
+from .networks import ManaLive, Settings, save
+
+FIXTURE = Path(__file__).parent.parent / "test" / "fixtures" / "evaluate"
+SIZE, COUNT = (64, 48), 8
+RESIZED = ((32, 24), (16, 12), (21, 17), (100, 75))  # sizes that the first frame is resized to
+NETWORKS = (
+    {},
+    {"recurrent": True, "near": 4},
+    {"dim": 8, "value_dim": 8, "memory": 64, "query_pool": 1},
+    {"scale": 4, "recurrent": True, "near": 2, "near_frames": (1,), "dim": 8, "value_dim": 4, "attend_frames": (2, 3)},
+)
+
+
+def check_metrics():
+    grey = np.full((40, 48, 3), 100, np.uint8)
+    meter = Meter()
+    for number, level in enumerate((110, 90, 110)):
+        meter.add(number, grey, np.full_like(grey, level))
+    figures = meter.figures()
+    step = 10 * 219 / 255  # of Y, for 10 levels of grey
+    close(figures["psnrY"], 20 * np.log10(255 / step))
+    close(figures["psnrRgb"], 20 * np.log10(25.5))
+    close(figures["flicker"], 2 * step)
+    # Flat pictures: only their means count.
+    a, b, c = 16 + 10 * step, 16 + 11 * step, 16 + 9 * step
+    close(figures["ssimY"], np.mean([(2 * a * x + C1) / (a * a + x * x + C1) for x in (b, c, b)]))
+
+    meter = Meter()
+    edge = grey.copy()
+    edge[:8], edge[-8:], edge[:, :8], edge[:, -8:] = 255, 0, 255, 0
+    meter.add(0, grey, edge)
+    meter.add(2, grey, edge)
+    best = {"psnrY": MOST_DB, "ssimY": 1.0, "psnrRgb": MOST_DB}  # no flicker: the frames do not follow each other
+    assert meter.figures() == best, "The border counts, or frames that do not follow each other flicker."
+
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(0, 255, (2, 11, 11))
+    weights = np.outer(TAPS, TAPS).ravel()
+    (xx, xy), (_, yy) = np.cov(x.ravel(), y.ravel(), aweights=weights, ddof=0)
+    mx, my = np.average(x.ravel(), weights=weights), np.average(y.ravel(), weights=weights)
+    close(ssim(x, y), (2 * mx * my + C1) * (2 * xy + C2) / ((mx**2 + my**2 + C1) * (xx + yy + C2)))
+
+
+def pan_figures():
+    """What is stored beside the fixture's frames."""
+    truth = frames(FIXTURE / "pan", COUNT)
+    resized = {}
+    for size in RESIZED:
+        picture = np.asarray(Image.fromarray(truth[0]).resize(size, Image.Resampling.BICUBIC))
+        resized[f"{size[0]}x{size[1]}"] = hashlib.sha256(picture.tobytes()).hexdigest()
+    figures = {}
+    for scale in (2, 4):
+        meter = Meter()
+        for number in range(3, COUNT - 3):
+            small = Image.fromarray(bicubic(truth[number : number + 1], scale)[0])
+            meter.add(number, truth[number], np.asarray(small.resize(SIZE, Image.Resampling.BICUBIC)))
+        figures[f"x{scale}"] = meter.figures()
+    return {"resized": resized, "bicubic": figures}
+
+
+def check_fixture():
+    known, now = json.loads((FIXTURE / "figures.json").read_text()), pan_figures()
+    assert known["resized"] == now["resized"], "Pillow resizes otherwise than when the fixture was made."
+    for scale, figures in known["bicubic"].items():
+        for measure, value in figures.items():
+            close(now["bicubic"][scale][measure], value)
+
+
+def write_fixture():
+    photo = Image.open(FIXTURE.parent / "picture.jpg").convert("RGB")
+    (FIXTURE / "pan").mkdir(parents=True, exist_ok=True)
+    for i in range(COUNT):
+        x, y = 300 + 3 * i, 240 + 2 * i
+        photo.crop((x, y, x + SIZE[0], y + SIZE[1])).save(FIXTURE / "pan" / f"{i:03}.png", optimize=True)
+    (FIXTURE / "figures.json").write_text(json.dumps(pan_figures(), indent=2) + "\n")
+
+
+def check_golden(folder):
+    """A model's answer to its golden window."""
+    model = Exported(folder)
+    golden = model.manifest["golden"]
+    height, width, window = golden["height"], golden["width"], model.window
+    data = (Path(folder) / golden["file"]).read_bytes()
+    count = window * 3 * height * width
+    seen = np.frombuffer(data, np.uint8, count).reshape(window, 3, height, width).transpose(0, 2, 3, 1)
+    wanted = np.frombuffer(data, "<f4", offset=count).reshape(3, height * model.scale, width * model.scale)
+    (out,) = model.stream(seen, [model.reach], [model.reach])
+    return np.abs(out[model.reach].transpose(2, 0, 1) - wanted).max()
+
+
+def check_stream(settings):
+    """An exported network against PyTorch, for every frame of a short stream and every lookahead."""
+    torch.manual_seed(1)
+    settings = {"scale": 2} | settings
+    network = ManaLive(Settings(name="test", channels=16, encoder_blocks=1, decoder_blocks=1, **settings)).eval()
+    for parameter in network.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder) / "test", network)
+        export(folder, folder, "test")
+        model = Exported(Path(folder) / "test")
+    stream = np.random.default_rng(1).integers(0, 256, (10, 16, 24, 3), dtype=np.uint8)
+    tensor = torch.from_numpy(stream).permute(0, 3, 1, 2)[None].float() / 255
+    outs = list(model.stream(stream, range(len(stream)), range(4)))
+    worst = 0.0
+    for lookahead in range(4):
+        with torch.no_grad():
+            wanted = network(tensor, range(len(stream)), lookahead)[0].permute(0, 2, 3, 1).numpy()
+        worst = max(worst, np.abs(np.stack([out[lookahead] for out in outs]) - wanted).max())
+    assert worst < 1e-4, f"{settings}: the exported stream is {worst:.1e} away from PyTorch's."
+    return worst
+
+
+def check_spans():
+    """Tiles cover a side, and their weights sum to one everywhere."""
+    for side in (1, 64, 65, 100, 112, 113, 400):
+        spans = Spans(side, {"size": 64, "overlap": 16}, 64)
+        total = np.zeros(spans.end * 4)
+        for start in spans.starts:
+            total[start * 4 : (start + 64) * 4] += spans.weight(start, 4)
+        assert side <= spans.end < side + 64 and np.allclose(total, 1), f"A side of {side} is not covered evenly."
+    assert Spans(101, None, 8).end == 104
+
+
+def close(value, wanted):
+    assert abs(value - wanted) < 1e-6, f"{value} should be {wanted}."
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="models", help="folder of exported models")
+    parser.add_argument("--write", action="store_true", help="make the fixture anew")
+    given = parser.parse_args()
+    if given.write:
+        write_fixture()
+    check_metrics()
+    check_fixture()
+    check_spans()
+    for settings in NETWORKS:
+        print(f"{settings}: max error {check_stream(settings):.1e}")
+    for manifest in sorted(Path(given.models).glob("*/manifest.json")):
+        error = check_golden(manifest.parent)
+        assert error < 1e-3, f"{manifest.parent} is {error:.1e} away from its golden answer."
+        print(f"{manifest.parent}: max error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Trains a network of the mana-live family on segments made by training.data.
+
+    python3 -m training.train --config training/configs/mana-nano-x2.yaml --segments SEGMENTS --run RUN
+
+Runs the stages of the configuration one after another, or the one that --stage names. RUN gets `log.jsonl` (a line a
+measurement), `last.pt` (everything a resumed run needs: weights, EMA, optimiser, step, configuration) and
+`<name>.pt` + `<name>.json`: the EMA's weights and settings, what export and evaluate read. The same command goes on where a
+run stopped, to the step: samples are drawn from the seed and the step alone.
+"""
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from .measure import Measure
+from .networks import WINDOW, ManaLive, Settings, save
+from .segments import Segments
+
+DEFAULTS = {
+    "steps": 10000,
+    "batch": 4,  # sequences a step
+    "outputs": 5,  # output frames of each
+    "patch": 48,  # low-resolution pixels
+    "rate": 1e-3,  # Adam's, after 100 warm-up steps; falls to 0 by a half cosine
+    "old": 0.2,  # factor of the rate for weights that a network was started from
+    "codec": 0.5,  # part of the samples that a codec has been through
+    "guide": 0.0,  # weight of the colour rebuilt by attention in the loss, falling to 0 at half of the steps
+    "short": 0.3,  # part of the steps with a lookahead of 0, 1 or 2 frames
+}
+WARM_UP = 100
+EMA = 0.999
+CLIP = 0.5  # norm of the gradient
+EVERY = 1000  # steps between measurements
+
+
+def charbonnier(error):
+    return torch.sqrt(error.float().square() + 1e-6).mean()
+
+
+def rate_at(step, stage):
+    """Adam's rate at a step of a stage."""
+    done = step / stage["steps"]
+    return stage["rate"] * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, done)))
+
+
+class Run:
+    """One stage of training: state that can be saved and taken up again."""
+
+    def __init__(self, config, number, segments, folder, threads):
+        torch.set_num_threads(threads)
+        self.config, self.number = config, number
+        self.stage = DEFAULTS | config["stages"][number]
+        self.seed = config.get("seed", 1)
+        torch.manual_seed(self.seed)
+        self.folder = Path(folder)
+        self.network = ManaLive(Settings.of(config["network"]))
+        self.ema = copy.deepcopy(self.network).eval()
+        self.optimiser = self.adam(set())
+        self.segments = Segments(segments, "train", self.network.settings.scale)
+        self.step, self.seconds = 0, 0.0
+
+    def start_from(self, state, strict=False):
+        """Weights of another network; what is missing or has another shape keeps its initial values."""
+        own = self.network.state_dict()
+        fits = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+        print(f"starts from {len(fits)} of {len(own)} tensors")
+        if len(fits) < len(own):
+            self.optimiser = self.adam(fits)
+        self.network.load_state_dict(fits if strict else own | fits)
+        self.ema.load_state_dict(self.network.state_dict())
+
+    def adam(self, old):
+        """Adam with two groups: new weights, and those whose names are in `old`."""
+        named = list(self.network.named_parameters())
+        groups = [
+            {"params": [p for name, p in named if name not in old], "factor": 1.0},
+            {"params": [p for name, p in named if name in old], "factor": self.stage["old"]},
+        ]
+        return torch.optim.Adam([g for g in groups if g["params"]], betas=(0.9, 0.99))
+
+    def state(self):
+        return {
+            "config": self.config, "stage": self.number, "seed": self.seed,
+            "step": self.step, "seconds": self.seconds,
+            "network": self.network.state_dict(), "ema": self.ema.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }  # fmt: skip
+
+    def resume(self, state):
+        if state["config"] != self.config:
+            raise SystemExit("The run was started with another configuration: give it another folder.")
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def save(self):
+        part = self.folder / "last.part"
+        torch.save(self.state(), part)
+        part.replace(self.folder / "last.pt")
+        save(self.folder / self.network.settings.name, self.ema)
+
+    def train_step(self):
+        stage, rng = self.stage, np.random.default_rng((self.seed, self.number, self.step))
+        low, truth = self.segments.sample(rng, stage["batch"], stage["patch"], stage["codec"])
+        count = low.shape[1]
+        # Later frames more often than the first ones: a stream is long.
+        centres = np.sort(rng.choice(np.arange(1, count), stage["outputs"], replace=False))
+        lookahead = int(rng.integers(0, 3)) if rng.random() < stage["short"] else WINDOW // 2
+        guide = stage["guide"] * max(0.0, 1 - 2 * self.step / stage["steps"])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out, mismatch = self.network.stream(low, torch.from_numpy(centres), lookahead, guided=guide > 0)
+        loss = charbonnier(out - truth[:, centres]) + guide * mismatch
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.step, stage) * group["factor"]
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        self.optimiser.step()
+        self.step += 1
+        with torch.no_grad():
+            keep = min(EMA, self.step / (self.step + 10))
+            for mean, value in zip(self.ema.state_dict().values(), self.network.state_dict().values()):
+                mean.lerp_(value, 1 - keep)
+        return float(loss.detach())
+
+    def train(self, measure):
+        log = (self.folder / "log.jsonl").open("a", buffering=1)
+        losses, began = [], time.time()
+        while self.step < self.stage["steps"]:
+            losses.append(self.train_step())
+            if self.step % EVERY and self.step < self.stage["steps"]:
+                continue
+            self.seconds += time.time() - began
+            self.save()
+            scores = measure(self.ema) if measure else {}
+            line = {"stage": self.number, "step": self.step, "seconds": round(self.seconds), **scores}
+            line["loss"] = round(float(np.mean(losses)), 5)
+            log.write(json.dumps(line) + "\n")
+            print(json.dumps(line), flush=True)
+            losses, began = [], time.time()
+
+
+def train(config, segments, folder, vid4=None, stage=None, init=None, threads=1):
+    """Runs the stages of a configuration, or goes on with them; see the top of this file."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    measure = Measure(segments, config["network"]["scale"], vid4)
+    last = folder / "last.pt"
+    saved = torch.load(last) if last.exists() else None
+    for number in range(len(config["stages"])) if stage is None else [stage]:
+        if saved and saved["stage"] > number:
+            continue
+        run = Run(config, number, segments, folder, threads)
+        if saved and saved["stage"] == number:
+            run.resume(saved)
+        elif saved:
+            run.start_from(saved["ema"], strict=True)
+        elif init:
+            run.start_from(torch.load(init, map_location="cpu"))
+        run.train(measure)
+        saved = run.state()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", required=True, help="YAML file: network and stages")
+    parser.add_argument("--segments", required=True, help="folder written by training.data")
+    parser.add_argument("--run", required=True, help="folder of this run")
+    parser.add_argument("--stage", type=int, help="number of the one stage to run, from 0; default: all")
+    parser.add_argument("--init", help="weights (.pt) that the first stage of this run starts from")
+    parser.add_argument("--vid4", help="folder of Vid4, to measure with while training")
+    parser.add_argument("--threads", type=int, default=1, help="one process a core is faster than two threads")
+    given = parser.parse_args()
+    config = yaml.safe_load(Path(given.config).read_text())
+    train(config, given.segments, given.run, given.vid4, given.stage, given.init, given.threads)
+
+
+if __name__ == "__main__":
+    main()
