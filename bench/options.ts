@@ -3,7 +3,7 @@ import type { Size } from '../src/frame/frame.js';
 import { SHIPPED_MODELS, type ShippedModel } from '../src/model/registry.js';
 
 export const USAGE = `npm run bench -- [options]
-  --model nano|live    only this model (or several, with commas); default both
+  --model nano|live    only this model (or several, with commas, mana-live-x4 too); default nano,live
   --size 160x90        only this source size (or several); default 160x90,320x180,640x360
   --threads 1,2        WASM threads; default 1,2
   --tile 30000         largest tile in source pixels, halo included; default as the engine chooses
@@ -46,7 +46,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   if (values.help) return undefined;
   const { quick, memory, json } = values;
   return {
-    models: values.model?.split(',').map(modelOf) ?? SHIPPED_MODELS.toReversed(),
+    models: (values.model ?? 'nano,live').split(',').map(modelOf),
     sizes: (values.size ?? (quick ? '160x90,320x180' : '160x90,320x180,640x360')).split(',').map(sizeOf),
     threads: (values.threads ?? '1,2').split(',').map((text) => natural('--threads', text)),
     tile: values.tile === undefined ? undefined : natural('--tile', values.tile),
@@ -58,7 +58,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
 
 function modelOf(text: string): ShippedModel {
   const model = SHIPPED_MODELS.find((name) => name === text || name === `mana-${text}-x2`);
-  if (!model) throw new Error(`--model must be nano or live, not ${text}.`);
+  if (!model) throw new Error(`--model must be one of nano, live, ${SHIPPED_MODELS.join(', ')}, not ${text}.`);
   return model;
 }
 

@@ -15,7 +15,7 @@ const BROWSERS = {
       'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
     ],
     playwright: ['chromium-', ['chrome-linux/chrome', 'chrome-linux64/chrome']],
-    apt: 'chromium',
+    apt: ['chromium'],
     get: 'apt-get install chromium, or npx playwright install chromium',
   },
   firefox: {
@@ -28,8 +28,9 @@ const BROWSERS = {
     ],
     // Playwright's Firefox is patched and does not speak WebDriver BiDi to others.
     playwright: undefined,
-    apt: 'firefox-esr',
-    get: 'apt-get install firefox-esr, or install it from mozilla.org and set FIREFOX_PATH',
+    // The second is what its WebGPU runs on where there is no GPU.
+    apt: ['firefox-esr', 'mesa-vulkan-drivers'],
+    get: 'apt-get install firefox-esr mesa-vulkan-drivers, or install it from mozilla.org and set FIREFOX_PATH',
   },
 };
 
@@ -61,16 +62,16 @@ function playwrightPaths(prefix, programs) {
   return folders.flatMap((folder) => programs.map((program) => join(cache, folder, program)));
 }
 
-function installWithApt(name) {
+function installWithApt(packages) {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return false;
-  console.error(`Installing ${name} with apt, because the tests need it.`);
+  console.error(`Installing ${packages.join(' and ')} with apt, because the tests need it.`);
   const options = {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   };
   try {
     execFileSync('apt-get', ['update', '-qq'], options);
-    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options);
     return true;
   } catch {
     return false;

@@ -27,13 +27,14 @@ def variants(config):
             "network": config["network"] | {"name": name} | changes,
             "stages": [stage],
             "seed": config.get("seed", 1),
+            "start": config["start"],
         }
     return made
 
 
-def one(job, segments, runs, vid4, init):
+def one(job, segments, runs, vid4):
     name, config = job
-    train(config, segments, Path(runs) / name, vid4, init=init)
+    train(config, segments, Path(runs) / name, vid4)
 
 
 def last_line(folder):
@@ -47,14 +48,13 @@ def main():
     parser.add_argument("--segments", required=True, help="folder written by training.data")
     parser.add_argument("--run", required=True, help="folder that gets one folder a variant")
     parser.add_argument("--vid4", required=True)
-    parser.add_argument("--init", help="weights (.pt) of the single-frame network that all variants grow from")
     parser.add_argument("--only", nargs="*", help="names of variants")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     jobs = variants(yaml.safe_load(Path(given.config).read_text()))
     chosen = [(name, jobs[name]) for name in given.only or jobs]
     with get_context("spawn").Pool(given.processes, maxtasksperchild=1) as pool:
-        work = partial(one, segments=given.segments, runs=given.run, vid4=given.vid4, init=given.init)
+        work = partial(one, segments=given.segments, runs=given.run, vid4=given.vid4)
         for _ in pool.imap_unordered(work, chosen, chunksize=1):
             pass
     print("| variant | " + " | ".join(COLUMNS) + " | seconds |")

@@ -1,9 +1,10 @@
 """Writes the camera fixture: 8 real frames as I420, and what mana-nano-x2 makes of them.
 
-    python3 -m training.camera_golden --weights DIR --clip DIR/flutter-bee.mp4 --out test/fixtures/camera
+    python3 -m training.camera_golden [--runs training/runs] --clip DIR/flutter-bee.mp4 --out test/fixtures/camera
 
 frames.i420: 8 frames of 96x64, BT.601 limited range. golden.rgb: 8 frames of 192x128, interleaved u8.
-The sequence is a loop: the window of frame c is the frames (c-3 .. c+3) mod 8. Needs the ffmpeg command.
+The sequence is a loop, and the outputs are those of a stream that has gone through it for long: the window of frame c is
+the frames (c-3 .. c+3) mod 8. Needs the ffmpeg command.
 """
 
 import argparse
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .networks import WINDOW, load
+from .networks import load
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 8
+LOOPS = 6  # until what is remembered of the start has faded
 START = "2.0"  # seconds into the clip: the bee moves its wings and legs
 # 640x426 of the 1280x720 picture, on the insect, shrunk 6.7 times.
 CROP = "crop=640:426:320:180"
@@ -49,7 +51,7 @@ def to_rgb(i420):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", required=True, help="folder of mana-nano-x2.pt and .json")
+    parser.add_argument("--runs", default="training/runs", help="folder of the run mana-nano-x2")
     parser.add_argument("--clip", required=True, help="flutter-bee.mp4 (CC0, flutter/assets-for-api-docs)")
     parser.add_argument("--out", default="test/fixtures/camera")
     arguments = parser.parse_args()
@@ -58,14 +60,11 @@ def main():
     size = WIDTH * HEIGHT * 3 // 2
     assert len(raw) == FRAMES * size, f"{arguments.clip}: {len(raw)} bytes are not {FRAMES} frames."
     frames = torch.from_numpy(np.stack([to_rgb(raw[i * size : (i + 1) * size]) for i in range(FRAMES)]))
-    network = load(arguments.weights, "mana-nano-x2")
-    reach = WINDOW // 2
-    outputs = []
+    network = load(arguments.runs, "mana-nano-x2")
+    stream = frames.repeat(LOOPS + 1, 1, 1, 1)[None]
     with torch.no_grad():
-        for centre in range(FRAMES):
-            window = [(centre + step) % FRAMES for step in range(-reach, reach + 1)]
-            outputs.append(network(frames[None, window])[0])
-    rgb = (torch.stack(outputs).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+        outputs = network(stream, range((LOOPS - 1) * FRAMES, LOOPS * FRAMES))[0]
+    rgb = (outputs.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
 
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)

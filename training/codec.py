@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 KEYFRAMES = ["-g", "300"]
-# Encoder options of a real-time call: no lookahead, no B-frames, the fast end of the speed scale.
+# Encoder options of a real-time call: no lookahead, no B-frames, the fast end of the speed scale. The speeds are fixed:
+# with a positive one VP8 chooses its own by the time that encoding takes, and no run is like another.
 LIVE = {
     "h264": ["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "high"],
-    "vp8": ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0"],
+    "vp8": ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "-8", "-lag-in-frames", "0"],
     "vp9": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-row-mt", "0"],
 }
 QUALITY = {"h264": (20, 35), "vp8": (8, 40), "vp9": (24, 46)}  # range of -crf that live pictures fall into

@@ -7,16 +7,8 @@ CODECS = {"h264": "H.264", "vp8": "VP8", "vp9": "VP9"}
 BITS = (0.06, 0.12)  # a pixel and frame
 
 
-class Reproducible(Coding):
-    """The same bytes on every machine, however busy: no random numbers, one thread, a fixed speed."""
-
-    def options(self, width, height, fps):
-        # A positive speed lets libvpx choose VP8's from the time that encoding takes; a negative one is fixed.
-        return [*super().options(width, height, fps), *(["-cpu-used", "-8"] if self.codec == "vp8" else [])]
-
-
 CONDITIONS = {CLEAN: None} | {
-    f"{title} {bits} bits/pixel": Reproducible(codec, bits=bits) for codec, title in CODECS.items() for bits in BITS
+    f"{title} {bits} bits/pixel": Coding(codec, bits=bits) for codec, title in CODECS.items() for bits in BITS
 }
 
 

@@ -1,6 +1,6 @@
 """Writes the folders that the package loads: <out>/<name>/{encode.onnx, fuse.onnx, golden.bin, manifest.json}.
 
-    python3 -m training.export --weights DIR --name mana-nano-x2 [...] [--out models]
+    python3 -m training.export --name mana-nano-x2 [...] [--runs training/runs] [--out models]
 
 The metrics of a checkpoint that was measured with training.evaluate are read from training/metrics.json.
 """
@@ -11,11 +11,14 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from .card import card
 from .cost import cost
 from .golden import HEIGHT, WIDTH, golden_bytes
+from .half import to_half
 from .live_graph import encode_graph, fuse_graph, inputs
 from .networks import BLOCK, POOL, WINDOW, load
 
+HALF_TOLERANCE = 0.008  # two levels of 255
 HERE = Path(__file__).parent
 
 
@@ -54,6 +57,7 @@ def manifest(network, encode, fuse, files):
             "output": "out",
             **cost(fuse),
         },
+        "half": {"encode": "encode.fp16.onnx", "fuse": "fuse.fp16.onnx", "tolerance": HALF_TOLERANCE},
         "golden": {"file": "golden.bin", "width": WIDTH, "height": HEIGHT, "tolerance": 0.002},
         "settings": {name: value for name, value in asdict(s).items() if name not in ("name", "scale")},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -66,13 +70,15 @@ def manifest(network, encode, fuse, files):
     }
 
 
-def export(weights, out, name):
-    """Writes one model's folder; its README.md, the model card, is written by people."""
-    network = load(weights, name)
+def export(runs, out, name):
+    """Writes one model's folder, its card included."""
+    network = load(runs, name)
     encode, fuse = encode_graph(network), fuse_graph(network)
     files = {
         "encode.onnx": encode.SerializeToString(),
         "fuse.onnx": fuse.SerializeToString(),
+        "encode.fp16.onnx": to_half(encode).SerializeToString(),
+        "fuse.fp16.onnx": to_half(fuse).SerializeToString(),
         "golden.bin": golden_bytes(network),
     }
     folder = Path(out) / name
@@ -81,18 +87,19 @@ def export(weights, out, name):
         (folder / file).write_bytes(data)
     description = manifest(network, encode, fuse, files)
     (folder / "manifest.json").write_text(json.dumps(description, indent=2) + "\n")
+    (folder / "README.md").write_text(card(runs, description))
     nodes = f"{len(encode.graph.node)} + {len(fuse.graph.node)} nodes"
     print(f"{name}: {nodes}, fuse peak {description['fuse']['peakBytesPerPixel']} bytes a pixel")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", required=True, help="folder of <name>.pt and <name>.json")
+    parser.add_argument("--runs", default="training/runs", help="folder of one run a model, as training.train writes it")
     parser.add_argument("--out", default="models", help="folder that gets one folder a model")
-    parser.add_argument("--name", nargs="+", required=True, help="checkpoints to export")
+    parser.add_argument("--name", nargs="+", required=True, help="runs to export")
     arguments = parser.parse_args()
     for name in arguments.name:
-        export(arguments.weights, arguments.out, name)
+        export(arguments.runs, arguments.out, name)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ block, R*R keys of its window, C channels, D width of queries and keys, V of val
 import numpy as np
 
 from .graph import Graph
-from .networks import BLOCK, CENTRE, EPSILON, POOL, squared_distances
+from .networks import BLOCK, CENTRE, EPSILON, POOL
 
 KEYS = BLOCK // POOL  # keys along a side of a cell: a block's own pixels, pooled
 # All channels of a key outside the picture, where the extra channel of keys inside is 0, and what the queries hold there:
@@ -113,7 +113,7 @@ def attention(g, state, s, feat):
     columns, indices = block_grid(g, s, feat)
     raw, query = queries(g, state, s, feat)
     key_cells, value_cells = cells(g, state, s, keys, values)
-    distances = squared_distances(s).double().numpy()[:, cell_order(s)]
+    distances = s.grid.offsets().double().square().sum(-1).numpy()[:, cell_order(s)]
     attended = []
     for t in range(len(s.attend_frames)):
         key = window(g, s, key_cells[t], indices, s.dim + 1)
@@ -133,7 +133,7 @@ def block_grid(g, s, feat):
     A window has (R/4)^2 cells, so there are R/4 - 1 more rows and columns of cells than of blocks; cells are numbered
     column by column.
     """
-    more = s.reach // KEYS - 1
+    more = s.grid.reach // KEYS - 1
     counts = g.op("Div", g.op("Shape", feat, start=2, label="size"), g.ints(BLOCK), label="blocks")
     rows, columns = (g.op("Gather", counts, g.ints(axis), label="block.count") for axis in (0, 1))
     # Counting is a slice of a constant: ORT refuses Range once the dims are fixed.
@@ -149,9 +149,9 @@ def block_grid(g, s, feat):
 
 def cell_order(s):
     """[R*R]: for each key of a gathered window, its number row by row in the window."""
-    side = s.reach // KEYS
+    side = s.grid.reach // KEYS
     column, row, y, x = (axis.reshape(-1) for axis in np.mgrid[:side, :side, :KEYS, :KEYS])
-    return (row * KEYS + y) * s.reach + column * KEYS + x
+    return (row * KEYS + y) * s.grid.reach + column * KEYS + x
 
 
 def queries(g, state, s, feat):
@@ -162,7 +162,7 @@ def queries(g, state, s, feat):
     d = s.dim
     weight = np.pad(state["attn.q.weight"], [(0, 1), (0, 0), (0, 0), (0, 0)])
     bias = np.append(state["attn.q.bias"], ASK)
-    raw = to_blocks(g, g.conv(feat, "attn.q", weight, bias, stride=s.query_pool), s.queries, d + 1)
+    raw = to_blocks(g, g.conv(feat, "attn.q", weight, bias, stride=s.query_pool), s.grid.queries, d + 1)
     # A product of squares with this: |q|^2 + EPSILON in the first D channels, 1 in the extra one.
     sums = np.zeros((d + 1, d + 1))
     sums[:d, :d], sums[d, :d], sums[d, d] = 1, EPSILON / ASK**2, 1 / ASK**2
@@ -179,7 +179,7 @@ def to_blocks(g, x, side, channels):
 def from_blocks(g, s, x, columns):
     """[B, S, Q*Q, area*C] -> [B, C, h, w]; columns is J."""
     channels = s.query_pool**2 * s.channels
-    shape = g.op("Concat", g.ints(0), columns, g.ints(-1, s.queries, channels), axis=0, label="block.shape")
+    shape = g.op("Concat", g.ints(0), columns, g.ints(-1, s.grid.queries, channels), axis=0, label="block.shape")
     x = g.transpose(g.op("Reshape", x, shape), 0, 2, 1, 3, 4)  # [B, Q*I, J, Q, area*C]
     x = g.transpose(g.reshape(x, 0, 0, -1, channels), 0, 3, 1, 2)
     return g.op("DepthToSpace", x, blocksize=s.query_pool, mode="CRD") if s.query_pool > 1 else x
@@ -203,7 +203,8 @@ def cells(g, state, s, keys, values):
         halo = s.halo // POOL
         pads = g.ints(0, 0, halo, halo, 0, 0, halo, halo)
         x = g.op("Pad", x, pads, g.weight(f"fill{fill:g}", np.array(fill, np.float32)))
-        made.append(g.op("Split", to_blocks(g, x, KEYS, channels), axis=3, outputs=count))
+        x = to_blocks(g, x, KEYS, channels)
+        made.append(g.op("Split", x, axis=3, outputs=count) if count > 1 else [x])
     return made
 
 

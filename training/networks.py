@@ -33,8 +33,6 @@ class Settings:
     encoder_blocks: int
     decoder_blocks: int
     recurrent: bool = False  # the encoder reads the features of the frame before
-    motion: int = 0  # width of the keys that align those features first; 0: they are read where they are
-    motion_halo: int = 8  # pixels around a block that motion is looked for in
     near: int = 0  # channels of the plane that each neighbour gives at the same place; 0: none
     near_frames: tuple = (0, 1, 2, 4, 5, 6)  # neighbours that give one
     dim: int = 0  # width of queries and keys; 0: no attention
@@ -48,10 +46,6 @@ class Settings:
     def grid(self):
         """How attention cuts pictures into blocks and windows."""
         return Grid(self.query_pool, self.halo)
-
-    @property
-    def motion_grid(self):
-        return Grid(POOL, self.motion_halo)
 
     @staticmethod
     def of(values):
@@ -189,40 +183,6 @@ class Attention(nn.Module):
         return y.unflatten(0, (b, o)), torch.stack(attended, -2)
 
 
-class Motion(nn.Module):
-    """Where each pixel was in the frame before: the mean place of the keys that look like it, to fractions of a pixel."""
-
-    def __init__(self, settings):
-        super().__init__()
-        self.grid = settings.motion_grid
-        self.look = nn.Conv2d(3, 16, 3, padding=1)
-        self.key = pooled(16, settings.motion)
-        self.tau = nn.Parameter(torch.tensor(20.0))
-        self.std = nn.Parameter(torch.tensor(4.0))
-        self.register_buffer("offsets", self.grid.offsets(), persistent=False)
-
-    def keys(self, frame):
-        """frame [N, 3, h, w] -> [N, D, h/2, w/2], units."""
-        return unit(self.key(F.leaky_relu(self.look(frame), 0.1)))
-
-    def forward(self, key, before):
-        """Keys of frames and of those before them [N, D, h/2, w/2] -> pixels (y, x) to where each was [N, 2, h, w]."""
-        grid, (h, w) = self.grid, (side * POOL for side in key.shape[2:])
-        logits = (self.tau * grid.query_blocks(key)) @ grid.key_blocks(before).transpose(-1, -2)
-        bias = grid.outside(key) - 0.5 * self.offsets.square().sum(-1) / self.std**2
-        places = (logits + bias).float().softmax(-1).unsqueeze(-2) @ self.offsets  # [N, S, Q, 1, 2]
-        return F.interpolate(grid.plane(places.squeeze(-2), h, w), scale_factor=POOL, mode="bilinear", align_corners=False)
-
-
-def warp(x, motion):
-    """x [N, C, h, w] read at each pixel's place plus motion [N, 2, h, w], bilinear; the edge goes on outside."""
-    h, w = x.shape[2:]
-    y = torch.arange(h)[:, None] + motion[:, 0] + 0.5
-    z = torch.arange(w) + motion[:, 1] + 0.5
-    grid = torch.stack([2 * z / w - 1, 2 * y / h - 1], -1)
-    return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-
 class ManaLive(nn.Module):
     """encode() once per frame, fuse() once per output frame; forward() does a stretch of a stream."""
 
@@ -233,8 +193,6 @@ class ManaLive(nn.Module):
         self.first = nn.Conv2d(3, c, 3, padding=1)
         if s.recurrent:
             self.past = silent(nn.Conv2d(c, c, 3, padding=1))
-            if s.motion:
-                self.motion = Motion(s)
         self.enc = nn.Sequential(*[Residual(c) for _ in range(s.encoder_blocks)])
         if s.near:
             self.near = nn.Conv2d(c, s.near, 1)
@@ -249,23 +207,11 @@ class ManaLive(nn.Module):
         x = self.first(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         if not self.settings.recurrent:
             return self.enc(F.leaky_relu(x, 0.1).flatten(0, 1)).unflatten(0, frames.shape[:2])
-        feats, motion = [], self.motions(frames)
+        feats = []
         for t in range(frames.shape[1]):
-            if t == 0:
-                now = x[:, t] + self.past.bias[:, None, None]
-            else:
-                past = feats[-1] if motion is None else warp(feats[-1], motion[:, t - 1])
-                now = x[:, t] + self.past(past)
+            now = x[:, t] + (self.past(feats[-1]) if feats else self.past.bias[:, None, None])
             feats.append(self.enc(F.leaky_relu(now, 0.1)))
         return torch.stack(feats, 1)
-
-    def motions(self, frames):
-        """frames [B, T, 3, h, w] -> where the pixels of all but the first were in the frame before, [B, T-1, 2, h, w]."""
-        if not self.settings.motion:
-            return None
-        keys = self.motion.keys(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        moved = self.motion(keys[:, 1:].flatten(0, 1), keys[:, :-1].flatten(0, 1))
-        return moved.unflatten(0, (len(frames), -1))
 
     def planes(self, feats):
         """feats [B, T, C, h, w] -> what the fusion reads of neighbours, by name, [B, T, ...]."""
@@ -302,27 +248,23 @@ class ManaLive(nn.Module):
         return self.stream(frames, torch.as_tensor(centres), lookahead)[0]
 
     def stream(self, frames, centres, lookahead, guided=False):
-        """As forward; and, if `guided`, how wrong attention and motion are about colours (L1): those of neighbours, mixed by
-        the attention's weights, against the centre's; the frame before, moved, against the frame.
+        """As forward; and, if `guided`, how far colours mixed by the attention's weights are from the centre's (L1).
 
         The second teaches queries and keys to correspond, long before the pictures profit from it.
         """
-        feats = self.features(frames)
+        s, feats = self.settings, self.features(frames)
         planes = self.planes(feats)
-        if guided and self.settings.dim:
+        guided = guided and s.dim
+        if guided:
             colours = F.avg_pool2d(frames.flatten(0, 1), POOL).unflatten(0, frames.shape[:2])
             planes["value"] = torch.cat([planes["value"], colours.to(planes["value"].dtype)], 2)
         index = window(centres, frames.shape[1], lookahead)
         out, mixed = self.fuse(frames[:, centres], feats[:, centres], planes, index)
-        s, mismatch = self.settings, torch.zeros(())
-        if guided and s.dim:
-            wanted = F.avg_pool2d(frames[:, centres].flatten(0, 1), s.query_pool)
-            wanted = s.grid.query_blocks(wanted).view(*mixed.shape[:4], 1, 3)
-            mismatch = mismatch + (mixed[..., s.value_dim :].float() - wanted).abs().mean()
-        if guided and s.motion:
-            warped = warp(frames[:, :-1].flatten(0, 1), self.motions(frames).flatten(0, 1))
-            mismatch = mismatch + (warped - frames[:, 1:].flatten(0, 1)).abs().mean()
-        return out, mismatch
+        if not guided:
+            return out, 0.0
+        wanted = F.avg_pool2d(frames[:, centres].flatten(0, 1), s.query_pool)
+        wanted = s.grid.query_blocks(wanted).view(*mixed.shape[:4], 1, 3)
+        return out, (mixed[..., s.value_dim :].float() - wanted).abs().mean()
 
 
 def window(centres, count, lookahead):
@@ -339,9 +281,9 @@ def save(path, network):
     path.with_suffix(".json").write_text(json.dumps(asdict(network.settings), indent=2) + "\n")
 
 
-def load(weights, name):
-    """The network `name` of a folder of checkpoints (<name>.pt and <name>.json), in evaluation mode."""
-    folder = Path(weights)
-    network = ManaLive(Settings.of(json.loads((folder / f"{name}.json").read_text())))
-    network.load_state_dict(torch.load(folder / f"{name}.pt", map_location="cpu"))
+def load(runs, name):
+    """The network that the run <runs>/<name> has trained, in evaluation mode."""
+    path = Path(runs) / name / name
+    network = ManaLive(Settings.of(json.loads(path.with_suffix(".json").read_text())))
+    network.load_state_dict(torch.load(path.with_suffix(".pt"), map_location="cpu"))
     return network.eval()

@@ -1,8 +1,8 @@
 """Checks the networks, their graphs and their half-precision forms against each other, on random weights of every shape.
 
-    python3 -m training.test_networks [--weights DIR --models models]
+    python3 -m training.test_networks [--runs training/runs --models models]
 
-With --weights, also that every exported model is that of its checkpoint.
+And that every exported model is the network of its run.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SHAPES = {
     "attention": dict(scale=2, dim=8, value_dim=12, memory=16),
     "a query a pixel": dict(scale=2, dim=8, value_dim=8, query_pool=1),
     "no halo": dict(scale=2, dim=8, value_dim=8, halo=0),
-    "wide halo, few neighbours": dict(scale=2, dim=8, value_dim=8, halo=8, attend_frames=(2, 3, 4)),
+    "wide halo, one neighbour": dict(scale=2, dim=8, value_dim=8, halo=8, attend_frames=(4,)),
     "everything": dict(scale=4, recurrent=True, near=4, dim=8, value_dim=8, memory=32),
 }
 
@@ -66,9 +66,9 @@ def check_window():
     assert window(torch.tensor([4]), 9, 1).tolist() == [[1, 2, 3, 4, 5, 5, 5]]
 
 
-def check_stream(weights, name):
+def check_stream(runs, name):
     """Outputs in the middle of a stream do not depend on how much of it is computed at once."""
-    network = load(weights, name)
+    network = load(runs, name)
     torch.manual_seed(2)
     frames = torch.rand(1, 10, 3, 16, 24)
     with torch.no_grad():
@@ -76,9 +76,9 @@ def check_stream(weights, name):
     assert torch.allclose(both[:, :1], one, atol=1e-6), name
 
 
-def check_model(weights, models, name):
+def check_model(runs, models, name):
     """The files of an exported model against its checkpoint."""
-    network, folder = load(weights, name), Path(models) / name
+    network, folder = load(runs, name), Path(models) / name
     described = json.loads((folder / "manifest.json").read_text())
     frames = torch.from_numpy(golden_frames()).float() / 255
     with torch.no_grad():
@@ -98,15 +98,15 @@ def check_model(weights, models, name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", help="folder of checkpoints")
+    parser.add_argument("--runs", default="training/runs", help="folder of one run a model")
     parser.add_argument("--models", default="models", help="folder of exported models")
     given = parser.parse_args()
     check_window()
     for name, settings in SHAPES.items():
         check_shape(name, settings)
-    for checkpoint in sorted(Path(given.weights).glob("*.json")) if given.weights else ():
-        check_stream(given.weights, checkpoint.stem)
-        check_model(given.weights, given.models, checkpoint.stem)
+    for run in sorted(Path(given.runs).iterdir()):
+        check_stream(given.runs, run.name)
+        check_model(given.runs, given.models, run.name)
 
 
 if __name__ == "__main__":

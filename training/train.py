@@ -24,8 +24,9 @@ from .segments import Segments
 
 DEFAULTS = {
     "steps": 10000,
-    "batch": 4,  # sequences a step
-    "outputs": 5,  # output frames of each
+    "batch": 8,  # sequences a step
+    "frames": 7,  # of each, the first one a stream's first
+    "outputs": 2,  # of them that are upscaled
     "patch": 48,  # low-resolution pixels
     "rate": 1e-3,  # Adam's, after 100 warm-up steps; falls to 0 by a half cosine
     "old": 0.2,  # factor of the rate for weights that a network was started from
@@ -36,11 +37,17 @@ DEFAULTS = {
 WARM_UP = 100
 EMA = 0.999
 CLIP = 0.5  # norm of the gradient
-EVERY = 1000  # steps between measurements
+EVERY = 500  # steps between measurements
+
+
+LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
 
 
 def charbonnier(error):
-    return torch.sqrt(error.float().square() + 1e-6).mean()
+    """A smooth L1 of an error [..., 3, h, w], half of it on luma: where people look, and where PSNR is measured."""
+    error = error.float()
+    luma = (error * LUMA).sum(-3)
+    return 0.5 * sum(torch.sqrt(part.square() + 1e-6).mean() for part in (error, luma))
 
 
 def rate_at(step, stage):
@@ -93,7 +100,8 @@ class Run:
         }  # fmt: skip
 
     def resume(self, state):
-        if state["config"] != self.config:
+        ours, theirs = ((c["network"], c["stages"][: self.number + 1]) for c in (self.config, state["config"]))
+        if ours != theirs:
             raise SystemExit("The run was started with another configuration: give it another folder.")
         self.step, self.seconds = state["step"], state["seconds"]
         self.network.load_state_dict(state["network"])
@@ -108,10 +116,9 @@ class Run:
 
     def train_step(self):
         stage, rng = self.stage, np.random.default_rng((self.seed, self.number, self.step))
-        low, truth = self.segments.sample(rng, stage["batch"], stage["patch"], stage["codec"])
-        count = low.shape[1]
-        # Later frames more often than the first ones: a stream is long.
-        centres = np.sort(rng.choice(np.arange(1, count), stage["outputs"], replace=False))
+        low, truth = self.segments.sample(rng, *(stage[name] for name in ("batch", "frames", "patch", "codec")))
+        # All but the first: a stream is long.
+        centres = np.sort(rng.choice(np.arange(1, stage["frames"]), stage["outputs"], replace=False))
         lookahead = int(rng.integers(0, 3)) if rng.random() < stage["short"] else WINDOW // 2
         guide = stage["guide"] * max(0.0, 1 - 2 * self.step / stage["steps"])
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -147,7 +154,7 @@ class Run:
             losses, began = [], time.time()
 
 
-def train(config, segments, folder, vid4=None, stage=None, init=None, threads=1):
+def train(config, segments, folder, vid4=None, stage=None, threads=1):
     """Runs the stages of a configuration, or goes on with them; see the top of this file."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,24 +169,23 @@ def train(config, segments, folder, vid4=None, stage=None, init=None, threads=1)
             run.resume(saved)
         elif saved:
             run.start_from(saved["ema"], strict=True)
-        elif init:
-            run.start_from(torch.load(init, map_location="cpu"))
+        elif "start" in config:
+            run.start_from(torch.load(config["start"], map_location="cpu"))
         run.train(measure)
         saved = run.state()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", required=True, help="YAML file: network and stages")
+    parser.add_argument("--config", required=True, help="YAML file: network, stages, and the weights (.pt) it starts from")
     parser.add_argument("--segments", required=True, help="folder written by training.data")
     parser.add_argument("--run", required=True, help="folder of this run")
     parser.add_argument("--stage", type=int, help="number of the one stage to run, from 0; default: all")
-    parser.add_argument("--init", help="weights (.pt) that the first stage of this run starts from")
     parser.add_argument("--vid4", help="folder of Vid4, to measure with while training")
     parser.add_argument("--threads", type=int, default=1, help="one process a core is faster than two threads")
     given = parser.parse_args()
     config = yaml.safe_load(Path(given.config).read_text())
-    train(config, given.segments, given.run, given.vid4, given.stage, given.init, given.threads)
+    train(config, given.segments, given.run, given.vid4, given.stage, given.threads)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import { PlaneReader } from '../../src/frame/video-frame.js';
 import { workerAssets } from '../../src/media/assets.js';
 import { Backends } from '../../src/media/backends.js';
 import type { GraphCost } from '../../src/model/manifest.js';
-import type { ShippedModel } from '../../src/model/registry.js';
+import { type ShippedModel, scaleOf } from '../../src/model/registry.js';
 import { computedOverKept } from '../../src/pipeline/tiles.js';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import { cameraFrame, pan } from './pan.js';
@@ -59,7 +59,7 @@ addEventListener('message', ({ data }: MessageEvent<CaseRequest>) => {
 async function measure(request: CaseRequest): Promise<CaseResult> {
   const { model: name, size, threads, maxTilePixels, seconds, leastFrames } = request;
   const assets = workerAssets({ engineWorker: '/dist/engine.worker.js', ort: '/dist/ort/', models: '/dist/models/' });
-  const settings = { scale: 2, lookahead: 3, budgetMs: 200, size: null, maxTilePixels: null } as const;
+  const settings = { scale: scaleOf(name), lookahead: 3, budgetMs: 200, size: null, maxTilePixels: null } as const;
   const { engine, model } = await new Backends(assets, () => undefined).choose({
     ...settings,
     backend: 'wasm',

@@ -62,6 +62,8 @@ export interface StreamShape {
  */
 export interface Engine<In, Out> {
   readonly backend: Backend;
+  /** Whether graphs in half precision run faster here than in single precision. */
+  readonly half: boolean;
   /** What a person reads in statistics: adapter, threads. */
   readonly description: string;
   /** The largest tile, in low-resolution pixels with halo, that this engine runs in one go. */

@@ -41,7 +41,9 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
       manifest: new URL('./models/mana-live-x2/manifest.json', import.meta.url).href,
       files: {
         'encode.onnx': new URL('./models/mana-live-x2/encode.onnx', import.meta.url).href,
+        'encode.fp16.onnx': new URL('./models/mana-live-x2/encode.fp16.onnx', import.meta.url).href,
         'fuse.onnx': new URL('./models/mana-live-x2/fuse.onnx', import.meta.url).href,
+        'fuse.fp16.onnx': new URL('./models/mana-live-x2/fuse.fp16.onnx', import.meta.url).href,
         'golden.bin': new URL('./models/mana-live-x2/golden.bin', import.meta.url).href,
       },
     },
@@ -49,7 +51,9 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
       manifest: new URL('./models/mana-live-x4/manifest.json', import.meta.url).href,
       files: {
         'encode.onnx': new URL('./models/mana-live-x4/encode.onnx', import.meta.url).href,
+        'encode.fp16.onnx': new URL('./models/mana-live-x4/encode.fp16.onnx', import.meta.url).href,
         'fuse.onnx': new URL('./models/mana-live-x4/fuse.onnx', import.meta.url).href,
+        'fuse.fp16.onnx': new URL('./models/mana-live-x4/fuse.fp16.onnx', import.meta.url).href,
         'golden.bin': new URL('./models/mana-live-x4/golden.bin', import.meta.url).href,
       },
     },
@@ -57,7 +61,9 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
       manifest: new URL('./models/mana-nano-x2/manifest.json', import.meta.url).href,
       files: {
         'encode.onnx': new URL('./models/mana-nano-x2/encode.onnx', import.meta.url).href,
+        'encode.fp16.onnx': new URL('./models/mana-nano-x2/encode.fp16.onnx', import.meta.url).href,
         'fuse.onnx': new URL('./models/mana-nano-x2/fuse.onnx', import.meta.url).href,
+        'fuse.fp16.onnx': new URL('./models/mana-nano-x2/fuse.fp16.onnx', import.meta.url).href,
         'golden.bin': new URL('./models/mana-nano-x2/golden.bin', import.meta.url).href,
       },
     },
@@ -65,7 +71,9 @@ function shippedModels(): Record<ShippedModel, ModelLocation> {
       manifest: new URL('./models/mana-nano-x4/manifest.json', import.meta.url).href,
       files: {
         'encode.onnx': new URL('./models/mana-nano-x4/encode.onnx', import.meta.url).href,
+        'encode.fp16.onnx': new URL('./models/mana-nano-x4/encode.fp16.onnx', import.meta.url).href,
         'fuse.onnx': new URL('./models/mana-nano-x4/fuse.onnx', import.meta.url).href,
+        'fuse.fp16.onnx': new URL('./models/mana-nano-x4/fuse.fp16.onnx', import.meta.url).href,
         'golden.bin': new URL('./models/mana-nano-x4/golden.bin', import.meta.url).href,
       },
     },

@@ -7,6 +7,7 @@ import { verify } from '../engine/verify.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import { PlaneReader } from '../frame/video-frame.js';
 import { ModelCache } from '../model/cache.js';
+import { halfOf } from '../model/half.js';
 import { type LoadProgress, ModelLoader, type ModelLocation } from '../model/loader.js';
 import { defaultModel, isShipped } from '../model/registry.js';
 import type { PackedModel } from '../model/source.js';
@@ -84,13 +85,27 @@ export class Backends {
           recoverable: false,
         });
       }
-      await this.#answer(engine, model);
-      return { engine, model };
+      return { engine, model: await this.#right(engine, model) };
     } finally {
       signal?.removeEventListener('abort', leave);
       // A backend that did not start needs no model.
       refused.abort();
     }
+  }
+
+  /** The model in the fastest form that the engine computes rightly. */
+  async #right(engine: BrowserEngine, model: LoadedModel): Promise<LoadedModel> {
+    const half = engine.half ? halfOf(model) : undefined;
+    try {
+      if (half) {
+        await this.#answer(engine, half);
+        return half;
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof UpscaleError && thrown.code === 'backend-wrong')) throw thrown;
+    }
+    await this.#answer(engine, model);
+    return model;
   }
 
   #answer(engine: BrowserEngine, model: LoadedModel): Promise<number> {

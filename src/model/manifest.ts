@@ -70,6 +70,8 @@ export interface Manifest {
   readonly tile?: TileSpec;
   readonly encode: EncodeSpec;
   readonly fuse: FuseSpec;
+  /** Files of the same graphs in fp16 between fp32 inputs and outputs, and what they may be off the golden answer. */
+  readonly half?: { readonly encode: string; readonly fuse: string; readonly tolerance: number };
   /**
    * One small answer every backend must give before it is trusted. The file holds the first `window` frames of a stream
    * in planar 8-bit R'G'B' `[window, 3, height, width]`, then the expected output as little-endian fp32
@@ -109,7 +111,7 @@ export function parseManifest(json: unknown): Manifest {
   }
   const manifest = json as unknown as Manifest;
   if (manifest.window % 2 !== 1) wrong('window must be odd');
-  const { reach, planes, encode, fuse, golden, files } = json;
+  const { reach, planes, encode, fuse, golden, half, files } = json;
   if (!RECORD(reach) || !['encode', 'attend', 'decode'].every((key) => NATURAL(reach[key])))
     wrong('reach is incomplete');
   if (!RECORD(planes) || !('frame' in planes)) return wrong('planes must hold at least `frame`');
@@ -119,9 +121,17 @@ export function parseManifest(json: unknown): Manifest {
     else if (manifest.align % (plane['stride'] as number) !== 0) wrong(`the stride of plane ${name} must divide align`);
   }
   if (!RECORD(files)) return wrong('files is missing');
+  const named: [string, unknown][] = [];
   for (const [part, spec] of Object.entries({ encode, fuse, golden })) {
     if (!RECORD(spec)) return wrong(`${part} is missing`);
-    const file = files[String(spec['file'])];
+    named.push([part, spec['file']]);
+  }
+  if (half !== undefined) {
+    if (!RECORD(half) || !POSITIVE(half['tolerance'])) return wrong('half is incomplete');
+    named.push(['half.encode', half['encode']], ['half.fuse', half['fuse']]);
+  }
+  for (const [part, name] of named) {
+    const file = files[String(name)];
     if (!RECORD(file) || typeof file['sha256'] !== 'string' || !NATURAL(file['bytes'])) {
       wrong(`files does not list the size and sha256 of ${part}'s file`);
     }

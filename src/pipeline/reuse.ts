@@ -3,36 +3,49 @@ import { alignUp, type Manifest } from '../model/manifest.js';
 import { grow } from './tiles.js';
 
 /**
- * Which version of each tile's input a frame shows: the index of the last frame that changed any pixel the tile's core
- * depends on. Two frames of a stream show a tile's input alike exactly when these numbers are equal.
+ * Which version of each tile's input a frame shows. Two frames of a stream show a tile's input alike exactly when the
+ * numbers in `shown` are equal.
  */
-export type TileVersions = Int32Array;
+export interface TileVersions {
+  /** By tile, the index of the last frame whose answer may differ from that of the frame before it. */
+  readonly shown: Int32Array;
+  /** By tile, the index of the last frame that changed any pixel the tile's core depends on. */
+  readonly changed: Int32Array;
+}
+
+/**
+ * Frames that a picture must have stood still for until a recurrent encoder's answer counts as final. What it remembers
+ * of the frames before fades within about so many.
+ */
+const SETTLE = 8;
 
 /**
  * Finds tiles that need no computing because all their inputs are those of the output before. Pure.
  *
- * The inputs are pictures. If the encoder is recurrent, what it makes of a picture that stands still goes on changing with
- * what it remembers; a tile that is kept is then the answer of the moment its picture came to rest, at a stream's start
- * one with nothing remembered. How near that is to the network depends on its weights. It is the only approximation:
+ * The inputs are pictures. If the encoder is recurrent, what it makes of a picture that stands still goes on changing a
+ * little with what it remembers; a tile is then kept from {@link SETTLE} still frames on. It is the only approximation:
  * every frame is encoded, so that what is remembered is always right.
  */
 export class TileReuse {
   readonly #regions: readonly Rect[];
   readonly #columns: number;
   readonly #cell: number;
+  readonly #settle: number;
 
   constructor(manifest: Manifest, plan: TilePlan) {
     const { align, reach } = manifest;
     // What an exact tile depends on is the tile: its core.
     const dependence = manifest.tile ? 0 : alignUp(reach.decode, align) + alignUp(reach.attend + reach.encode, align);
     this.#cell = align;
+    this.#settle = Object.values(manifest.encode.inputs).some(({ age }) => age > 0) ? SETTLE : 0;
     this.#columns = plan.picture.width / align;
     this.#regions = plan.tiles.map(({ core }) => grow(core, dependence, plan.picture));
   }
 
   /** Versions of the first frame of a stream. */
   first(): TileVersions {
-    return new Int32Array(this.#regions.length);
+    const { length } = this.#regions;
+    return { shown: new Int32Array(length), changed: new Int32Array(length) };
   }
 
   /**
@@ -41,7 +54,13 @@ export class TileReuse {
    * @param cells a byte per cell, row by row, not 0 where the cell differs
    */
   next(before: TileVersions, index: number, cells: Uint8Array): TileVersions {
-    return before.map((version, tile) => (this.#touches(this.#regions[tile] as Rect, cells) ? index : version));
+    const changed = before.changed.map((last, tile) =>
+      this.#touches(this.#regions[tile] as Rect, cells) ? index : last,
+    );
+    const shown = before.shown.map((last, tile) =>
+      index - (changed[tile] as number) < Math.max(1, this.#settle) ? index : last,
+    );
+    return { shown, changed };
   }
 
   #touches(region: Rect, cells: Uint8Array): boolean {
@@ -66,5 +85,5 @@ export function sameInputs(
   now: readonly (TileVersions | undefined)[],
   before: readonly (TileVersions | undefined)[],
 ): boolean {
-  return now.every((versions, slot) => versions !== undefined && versions[tile] === before[slot]?.[tile]);
+  return now.every((versions, slot) => versions !== undefined && versions.shown[tile] === before[slot]?.shown[tile]);
 }

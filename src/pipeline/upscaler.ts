@@ -166,7 +166,7 @@ export class Upscaler<In, Out> {
   async #versionsOf(slots: readonly number[]): Promise<(TileVersions | undefined)[]> {
     const known = slots.map((slot) => this.#known[slot]);
     const hopeful = this.plan.tiles.some(({ index }) =>
-      known.every((versions, i) => versions === undefined || versions[index] === this.#before[i]?.[index]),
+      known.every((versions, i) => versions === undefined || versions.shown[index] === this.#before[i]?.shown[index]),
     );
     return hopeful ? Promise.all(slots.map((slot) => this.#versions[slot] as Promise<TileVersions>)) : known;
   }

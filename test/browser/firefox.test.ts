@@ -1,6 +1,7 @@
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { operator, upscaledCanvas } from '../pages/firefox.js';
+import type { half as halfForm } from '../pages/webgpu.js';
 import { inPage, launchFirefox, openPage } from '../support/browser.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -39,6 +40,25 @@ describe('Firefox', () => {
     expect(result.supported).toBe(true);
     await page.close();
   });
+
+  it('WebGPU computes the half-precision graphs within their tolerance', async () => {
+    const { page } = await openPage(browser, server.url);
+    for (const name of ['mana-nano-x2', 'mana-nano-x4']) {
+      const { half, fp16, fp32, tolerance } = await inPage<Awaited<ReturnType<typeof halfForm>>>(
+        page,
+        'webgpu',
+        'half',
+        name,
+      );
+      // Without a GPU, Firefox's WebGPU needs a Vulkan driver in software: apt-get install mesa-vulkan-drivers.
+      expect(half).toBe(true);
+      expect(fp32).toBeLessThan(1e-4);
+      expect(fp16).toBeLessThan(tolerance);
+      // It is really another arithmetic.
+      expect(fp16).toBeGreaterThan(fp32);
+    }
+    await page.close();
+  }, 300_000);
 
   it('frames() can be pulled', async () => {
     const { page } = await openPage(browser, server.url);

@@ -2,10 +2,12 @@ import {
   clearModelCache,
   type LoadProgress,
   loadModel,
+  type ModelBytes,
   type ModelSource,
   type UpscaledTrack,
   upscaleTrack,
 } from '/dist/index.js';
+import type { Manifest } from '../../src/model/manifest.js';
 import { bytesOf, eachFrame, panTrack, psnr, until, view } from './sources.js';
 
 /** A budget that a slow test machine keeps. */
@@ -65,14 +67,15 @@ export function refused(url: string, ms: number): Promise<Outcome> {
 /** A stream with a model in memory, its files in every form that may be given. */
 export async function fromBytes(url: string): Promise<Outcome> {
   const get = (name: string): Promise<Response> => fetch(new URL(name, url));
-  return streamed({
-    manifest: (await (await get('manifest.json')).json()) as object,
-    files: {
-      'encode.onnx': new Uint8Array(await (await get('encode.onnx')).arrayBuffer()),
-      'fuse.onnx': await (await get('fuse.onnx')).blob(),
-      'golden.bin': await (await get('golden.bin')).arrayBuffer(),
-    },
-  });
+  const manifest = (await (await get('manifest.json')).json()) as Manifest;
+  const forms = [
+    async (name: string) => new Uint8Array(await (await get(name)).arrayBuffer()),
+    async (name: string) => (await get(name)).blob(),
+    async (name: string) => (await get(name)).arrayBuffer(),
+  ] as const;
+  const names = Object.keys(manifest.files);
+  const files = names.map(async (name, i) => [name, await forms[i % 3]?.(name)] as const);
+  return streamed({ manifest, files: Object.fromEntries(await Promise.all(files)) as ModelBytes['files'] });
 }
 
 /** A model is loaded ahead, and a stream runs with what came. */

@@ -2,9 +2,11 @@ import { type Engine, type LoadedModel, type StageTimes, type Tile, wholePlan } 
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
+import { goldenTile } from '../../src/engine/verify.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
+import { halfOf } from '../../src/model/half.js';
 import { ModelLoader } from '../../src/model/loader.js';
 import type { TileSpec } from '../../src/model/manifest.js';
 import { planStream } from '../../src/pipeline/tiles.js';
@@ -130,13 +132,17 @@ export async function golden(name: string, graphCapture = true): Promise<{ error
   return { error: worst(found, expected), tolerance: spec.tolerance };
 }
 
-/** Largest error against the output that the training checkpoint gave for seven frames of 64 x 48. */
-export async function checkpoint(name: string): Promise<number> {
-  const floats = async (file: string): Promise<Float32Array> =>
-    new Float32Array(await (await fetch(`/test/fixtures/golden/${name}/${file}`)).arrayBuffer());
+/** Whether the adapter computes in fp16, and the largest errors of a model's two forms against its golden tile. */
+export async function half(name: string): Promise<{ half: boolean; fp16: number; fp32: number; tolerance: number }> {
+  const model = await modelOf(name);
+  const small = halfOf(model) as LoadedModel;
   const engine = await engineWith({});
-  const found = await engine.runTile(await modelOf(name), await floats('input.f32'), { width: 64, height: 48 });
-  return worst(found, await floats('output.f32'));
+  const error = async (form: LoadedModel): Promise<number> => {
+    const { width, height, frames, expected } = goldenTile(form);
+    return worst(await engine.runTile(form, frames, { width, height }), expected);
+  };
+  const { tolerance } = small.manifest.golden;
+  return { half: engine.half, fp16: await error(small), fp32: await error(model), tolerance };
 }
 
 interface Run {

@@ -13,6 +13,7 @@ const TILE_BYTES = 128 * 2 ** 20;
 /** ONNX Runtime on the processor: WebAssembly in the browser and in Node. Tensors live in main memory. */
 export class OrtCpuEngine<In, Out> implements Engine<In, Out> {
   readonly backend = 'wasm';
+  readonly half = false;
   readonly description: string;
   readonly #sessions = new Map<LoadedModel, Promise<Sessions>>();
 

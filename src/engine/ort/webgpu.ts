@@ -56,6 +56,7 @@ async function probe(): Promise<typeof THROUGH_MEMORY> {
 /** See {@link createWebGpuEngine}. */
 export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   readonly backend = 'webgpu';
+  readonly half: boolean;
   readonly description: string;
   readonly #graphs: GraphCache;
   readonly #streams = new Set<Promise<WebGpuStream>>();
@@ -69,6 +70,7 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
     graphCapture: boolean,
   ) {
     this.#graphs = new GraphCache(gpu, runtime, graphCapture);
+    this.half = gpu.device.features.has('shader-f16');
     this.description = `WebGPU, ${gpu.adapterName}`;
   }
 
