@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from .train import DEFAULTS
+
 HERE = Path(__file__).parent
 SIZES = {"nano": "made for real time on a processor", "live": "made for real time on a GPU"}
 
@@ -44,12 +46,12 @@ def card(runs, manifest):
         "",
         "## Training",
         *[
-            f"Stage {number}: {stage['steps']:,} steps of {stage['batch']} sequences and {stage['outputs']} outputs, "
-            f"{stage.get('codec', 0.5):.0%} through a codec; {last[number]['seconds'] / 3600:.1f} hours on one core of a 2-core AMD EPYC machine."
-            for number, stage in enumerate(config["stages"])
+            f"Stage {number}: {last[number]['step']:,} of {stage['steps']:,} steps of {stage['batch']} sequences and {stage['outputs']} outputs, "
+            f"{stage['codec']:.0%} through a codec; {last[number]['seconds'] / 3600:.1f} hours on one core of a 2-core AMD EPYC machine."
+            for number, stage in enumerate(DEFAULTS | stage for stage in config["stages"])
             if number in last
         ],
-        f"Starts from `{config['start']}`." if "start" in config else "",
+        f"Starts from `{config['start']}`.",
         "",
         "```sh",
         *[

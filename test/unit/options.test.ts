@@ -101,16 +101,19 @@ describe('parseManifest', () => {
         copy.window = 6;
       },
       (copy: { planes: Record<string, unknown> }) => {
-        delete copy.planes['key'];
+        delete copy.planes['near'];
       },
       (copy: { planes: Record<string, { stride: number }> }) => {
-        copy.planes['key']!.stride = 3;
+        copy.planes['near']!.stride = 3;
       },
       (copy: { files: Record<string, unknown> }) => {
         delete copy.files['fuse.onnx'];
       },
       (copy: { fuse: { inputs: Record<string, { slot: number }> } }) => {
-        copy.fuse.inputs['key0']!.slot = 7;
+        copy.fuse.inputs['near4']!.slot = 7;
+      },
+      (copy: { half: { fuse: string } }) => {
+        copy.half.fuse = 'other.onnx';
       },
       (copy: { encode: { macsPerPixel: number } }) => {
         copy.encode.macsPerPixel = -1;
