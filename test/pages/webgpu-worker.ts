@@ -79,12 +79,12 @@ export interface Choice {
   readonly fallbacks: string[];
 }
 
-/** Chooses a backend; with `sabotage`, every exponential that the GPU computes is one to the base of two. */
+/** Chooses a backend; with `sabotage`, every maximum that the GPU computes (each ReLU is one) is a minimum. */
 export async function choosing(backend: 'auto' | 'webgpu', sabotage: boolean): Promise<Choice> {
   const create = GPUDevice.prototype.createShaderModule;
   if (sabotage) {
     GPUDevice.prototype.createShaderModule = function (descriptor) {
-      return create.call(this, { ...descriptor, code: descriptor.code.replaceAll(/\bexp\(/g, 'exp2(') });
+      return create.call(this, { ...descriptor, code: descriptor.code.replaceAll(/\bmax\(/g, 'min(') });
     };
   }
   const folder = new URL('/dist/', location.href).href;
