@@ -98,6 +98,8 @@ export interface EngineStream<In, Out> {
    * and a recurrent encoder begins with zeros
    */
   encode(slot: number, previous?: number): Promise<void>;
+  /** Gives a packed picture the planes of `previous` instead of encoding it: both would be answered alike. */
+  repeat(slot: number, previous: number): Promise<void>;
   /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
   fuse(window: readonly number[], tile: Tile): Promise<void>;
   /**

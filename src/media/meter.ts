@@ -11,7 +11,7 @@ const DELAYS = 256;
 /** Frames whose arrival is remembered: more than can be on their way. */
 const ARRIVALS = 64;
 
-const COUNTS = ['framesEncoded', 'framesFused', 'tilesFused', 'tilesReused'] as const;
+const COUNTS = ['framesEncoded', 'framesRepeated', 'framesFused', 'tilesFused', 'tilesReused'] as const;
 
 interface Sample {
   readonly atMs: number;
@@ -92,7 +92,7 @@ export class Meter {
     const rate = (count: number): number => (seconds > 0 ? count / seconds : 0);
     const counts = { ...this.#past };
     for (const key of COUNTS) counts[key] += report?.counts[key] ?? 0;
-    const { framesEncoded, tilesFused, tilesReused } = counts;
+    const { framesEncoded, framesRepeated, tilesFused, tilesReused } = counts;
     return {
       ...stats,
       backend: stats.level === 'network' ? (report?.backend ?? null) : null,
@@ -101,6 +101,7 @@ export class Meter {
       framesByLevel: { ...this.#byLevel },
       framesDropped: { ...this.dropped },
       framesEncoded,
+      framesRepeated,
       tilesFused,
       tilesReused,
       framesPerSecondIn: rate(now.received - first.received),

@@ -46,8 +46,10 @@ export interface UpscaleStats {
   readonly framesByLevel: Readonly<Record<Level, number>>;
   /** Source frames that never came out, by cause. */
   readonly framesDropped: Readonly<DroppedFrames>;
-  /** Frames through the encoder: each frame once. */
+  /** Frames through the encoder; no frame twice. */
   readonly framesEncoded: number;
+  /** Frames that were not encoded because the picture stood still. */
+  readonly framesRepeated: number;
   /** Tiles that the network computed. */
   readonly tilesFused: number;
   /** Tiles not computed because none of their inputs had changed. */
@@ -121,6 +123,7 @@ export function noStats(): UpscaleStats {
     framesByLevel: { network: 0, fast: 0, 'pass-through': 0 },
     framesDropped: { busy: 0, late: 0, failed: 0 },
     framesEncoded: 0,
+    framesRepeated: 0,
     tilesFused: 0,
     tilesReused: 0,
     framesPerSecondIn: 0,

@@ -23,8 +23,7 @@ const SETTLE = 8;
  * Finds tiles that need no computing because all their inputs are those of the output before. Pure.
  *
  * The inputs are pictures. If the encoder is recurrent, what it makes of a picture that stands still goes on changing a
- * little with what it remembers; a tile is then kept from {@link SETTLE} still frames on. It is the only approximation:
- * every frame is encoded, so that what is remembered is always right.
+ * little with what it remembers; a tile is then kept from {@link SETTLE} still frames on. It is the only approximation.
  */
 export class TileReuse {
   readonly #regions: readonly Rect[];
@@ -61,6 +60,11 @@ export class TileReuse {
       index - (changed[tile] as number) < Math.max(1, this.#settle) ? index : last,
     );
     return { shown, changed };
+  }
+
+  /** Whether a frame that shows the picture of the frame before would be answered alike, everywhere. */
+  settled(before: TileVersions, index: number): boolean {
+    return before.changed.every((last) => index - last >= Math.max(1, this.#settle));
   }
 
   #touches(region: Rect, cells: Uint8Array): boolean {

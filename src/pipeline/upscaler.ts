@@ -14,8 +14,10 @@ import { planStream } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
 export interface UpscalerCounts {
-  /** Frames encoded; each frame once. */
+  /** Frames encoded; no frame twice. */
   framesEncoded: number;
+  /** Frames that were not encoded, because their answer is that of the frame before. */
+  framesRepeated: number;
   /** Frames fused and handed out. */
   framesFused: number;
   tilesFused: number;
@@ -25,7 +27,7 @@ export interface UpscalerCounts {
 
 /** Counts, all zero. */
 export function noCounts(): UpscalerCounts {
-  return { framesEncoded: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
+  return { framesEncoded: 0, framesRepeated: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
 }
 
 /** Settings of an {@link Upscaler}. */
@@ -114,8 +116,13 @@ export class Upscaler<In, Out> {
     this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
     // Errors surface where the versions are awaited; until then they must not count as unhandled.
     this.#versions[slot].catch(() => undefined);
-    await this.stream.encode(slot, before?.slot);
-    this.counts.framesEncoded++;
+    if (before && (await this.#repeats(slot, index, before.slot))) {
+      await this.stream.repeat(slot, before.slot);
+      this.counts.framesRepeated++;
+    } else {
+      await this.stream.encode(slot, before?.slot);
+      this.counts.framesEncoded++;
+    }
     if (before && this.#ring.hasBeenCentre(before)) this.stream.retire(before.slot);
     for (let window = this.#ring.due(); window; window = this.#ring.due()) await this.#fuse(window);
   }
@@ -153,6 +160,14 @@ export class Upscaler<In, Out> {
     const out = await this.stream.output(centre.times);
     this.counts.framesFused++;
     this.options.emit(out);
+  }
+
+  /** Whether a frame's planes are those of the frame before. The comparison is waited for only if they can be. */
+  async #repeats(slot: number, index: number, before: number): Promise<boolean> {
+    const last = this.#known[before];
+    if (!last || !this.#reuse.settled(last, index)) return false;
+    const { shown } = await (this.#versions[slot] as Promise<TileVersions>);
+    return shown.every((version) => version < index);
   }
 
   #reusable(tile: Tile, versions: readonly (TileVersions | undefined)[]): boolean {

@@ -149,6 +149,8 @@ interface Run {
   readonly name: string;
   readonly size: Size;
   readonly frames: number;
+  /** A frame that is not encoded: it takes over the planes of the frame before. */
+  readonly repeated?: number;
   /** Largest tile, in pixels. */
   readonly maxPixels?: number;
   /** Tiles of exactly this size, blended, as if the network asked for them. */
@@ -158,7 +160,7 @@ interface Run {
 /** Runs a stream over pictures that all differ; answers with the pixels of every output. */
 async function play<Out>(
   engine: Engine<VideoFrame, Out>,
-  { name, size, frames, maxPixels = Number.POSITIVE_INFINITY, tile }: Run,
+  { name, size, frames, repeated, maxPixels = Number.POSITIVE_INFINITY, tile }: Run,
   read: (out: Out) => Promise<Uint8Array>,
 ): Promise<Uint8Array[]> {
   const { manifest, files } = await modelOf(name);
@@ -171,7 +173,8 @@ async function play<Out>(
     const frame = pictureFrame(size.width, size.height, time);
     await stream.pack(frame, time % window);
     frame.close();
-    await stream.encode(time % window, time > 0 ? (time - 1) % window : undefined);
+    if (time === repeated) await stream.repeat(time % window, (time - 1) % window);
+    else await stream.encode(time % window, time > 0 ? (time - 1) % window : undefined);
     const slots = Array.from({ length: window }, (_, i) => Math.max(0, time - window + 1 + i) % window);
     for (const tile of shape.fuse.tiles) await stream.fuse(slots, tile);
     outs.push(await read(await stream.output({ timestampUs: time * 33333, durationUs: 33333 })));

@@ -88,6 +88,16 @@ export class CpuRing {
     free(data);
   }
 
+  /** Copies a plane of another slot. */
+  copy(slot: number, name: string, from: number): void {
+    const pieces = this.#pieces(slot, name);
+    for (const [i, piece] of this.#pieces(from, name).entries()) {
+      const own = pieces[i];
+      if (piece && own) own.set(piece);
+      else pieces[i] = piece?.slice();
+    }
+  }
+
   /** Gives back what is not needed of a frame that has been a centre and the frame before another. */
   retire(slot: number): void {
     const { overlap, tiles } = this.shape.encode;

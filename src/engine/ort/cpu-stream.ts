@@ -94,6 +94,12 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     }
   }
 
+  async repeat(slot: number, previous: number): Promise<void> {
+    const start = performance.now();
+    for (const plane of Object.values(this.model.manifest.encode.outputs)) this.#ring.copy(slot, plane, previous);
+    this.times.gather += performance.now() - start;
+  }
+
   async fuse(window: readonly number[], tile: Tile): Promise<void> {
     const out = await this.answer(window, tile);
     const start = performance.now();

@@ -91,6 +91,14 @@ export class GpuRing {
     this.#record(encoder, this.#encodeOut[tile], [slot], 'out');
   }
 
+  /** Copies all that the encoder made of another slot's frame. */
+  copyEncoded(encoder: GPUCommandEncoder, slot: number, from: number): void {
+    for (const name of Object.values(this.parts.model.manifest.encode.outputs)) {
+      const plane = this.plane(from, name);
+      encoder.copyBufferToBuffer(plane, 0, this.plane(slot, name), 0, plane.size);
+    }
+  }
+
   /** Fills the fuse graph's inputs for a tile of a window, oldest first. */
   feedFuse(encoder: GPUCommandEncoder, tile: number, window: readonly number[]): void {
     this.#record(encoder, this.#fuseIn[tile], window, 'in');

@@ -115,6 +115,12 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     });
   }
 
+  repeat(slot: number, previous: number): Promise<void> {
+    return this.#call(() =>
+      this.#timed('gather', async () => this.gpu.submit((encoder) => this.#ring.copyEncoded(encoder, slot, previous))),
+    );
+  }
+
   fuse(window: readonly number[], tile: Tile): Promise<void> {
     return this.#call(() =>
       this.#fuse(window, tile.index, () =>
