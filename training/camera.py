@@ -1,44 +1,56 @@
-"""Synthetic camera paths: video cut out of still pictures and rendered screens by a moving window."""
+"""Synthetic camera paths: video cut out of still pictures and rendered screens by a moving window.
+
+The clips are truth, so they must be as sharp as pixels can be: a window either moves by whole pixels of the picture,
+and nothing is resampled, or is rendered at twice the size from a large picture and shrunk.
+"""
 
 import numpy as np
 from PIL import Image
 
 
-def pan(picture, frames, side, rng, still=False):
-    """A clip u8 [frames, side, side, 3] of a window that drifts, shakes, turns and zooms over a PIL picture.
+def pan(picture, frames, side, rng, scrolled=False):
+    """A clip u8 [frames, side, side, 3] of a window that moves over a PIL picture.
 
-    With `still` the window moves by whole pixels only and neither turns nor zooms, as a scrolled screen does.
+    `scrolled` moves as screens do: not at all, steadily down, or steadily anywhere. Otherwise the window drifts and
+    shakes as a camera in a hand; over a picture large enough for it, it turns and zooms too.
     """
-    width, height = picture.size
-    # The window covers 1 to 2 picture pixels per pixel of the clip, so that the clip is sharp.
-    most = min(width, height) / (side * 1.25)
-    step = 1.0 if still else rng.uniform(1.0, max(1.0, min(2.0, most)))
-    if still:
-        scroll = [(0, rng.integers(0, 24)), (rng.integers(-6, 7), rng.integers(-6, 7)), (0, 0)][rng.integers(3)]
-        speed, shake, turn, zoom = np.array(scroll, float), 0.0, 0.0, 0.0
+    sizes = np.array(picture.size)
+    most = sizes.min() / (side * 1.25)  # pixels of the picture per pixel of the clip
+    free = not scrolled and most >= 2
+    step = rng.uniform(2.0, min(most, 3.0)) if free else 1.0
+    if scrolled:
+        speed = np.array([(0, rng.integers(0, 24)), rng.integers(-6, 7, 2), (0, 0)][rng.integers(3)], float)
     else:
         # Pixels of the clip per frame; small motion is the common case, and the one that alignment-free fusion can use.
         speed = rng.normal(0, 1, 2) * rng.choice([0.4, 1.5, 4.0])
-        shake, turn, zoom = rng.choice([0, 0.3, 1.0]), rng.normal(0, 0.004), rng.normal(0, 0.004)
-    margin = step * side / 2 * 1.3
-    centre = np.array([rng.uniform(margin, max(margin + 1, side_ - margin)) for side_ in (width, height)])
-    angle, scale = 0.0 if still else rng.normal(0, 0.1), step
+    shake = 0.0 if scrolled else rng.choice([0, 0.3, 1.0])
+    angle, turn, zoom = rng.normal(0, (0.1, 0.004, 0.004)) if free else (0.0, 0.0, 0.0)
+    margin = step * side / 2 * (1.25 if free else 1.0)
+    last = np.maximum(margin, sizes - margin)
+    centre = rng.uniform(margin, last)
     clip = np.empty((frames, side, side, 3), np.uint8)
     for i in range(frames):
-        at = centre + (rng.normal(0, shake, 2) if shake else 0) * step
-        at = np.round(at) if still else at
-        cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-        half = side / 2
-        affine = (cos, -sin, at[0] - half * cos + half * sin, sin, cos, at[1] - half * sin - half * cos)
-        clip[i] = np.asarray(picture.transform((side, side), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC))
+        at = np.clip(centre + rng.normal(0, 1, 2) * shake * step, margin, last)
+        clip[i] = turned(picture, side, at, angle, step) if free else cut(picture, side, at)
         centre = centre + speed * step
-        # Turn round at the picture's edge.
-        for axis, length in enumerate((width, height)):
-            if not margin <= centre[axis] <= max(margin, length - margin):
-                speed[axis] = -speed[axis]
-                centre[axis] = np.clip(centre[axis], margin, max(margin, length - margin))
-        angle, scale = angle + turn, scale * (1 + zoom)
+        speed = np.where((centre < margin) | (centre > last), -speed, speed)  # turns round at the picture's edge
+        centre = np.clip(centre, margin, last)
+        angle, step = angle + turn, step * (1 + zoom)
     return clip
+
+
+def cut(picture, side, at):
+    """The pixels of a window around `at`, as they are."""
+    left, top = np.round(at - side / 2).astype(int)
+    return np.asarray(picture.crop((left, top, left + side, top + side)))
+
+
+def turned(picture, side, at, angle, step):
+    """A window around `at`, turned, `step` pixels of the picture for each of its own."""
+    cos, sin = np.cos(angle) * step / 2, np.sin(angle) * step / 2
+    affine = (cos, -sin, at[0] - side * (cos - sin), sin, cos, at[1] - side * (sin + cos))
+    double = picture.transform((2 * side, 2 * side), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
+    return np.asarray(double.resize((side, side), Image.Resampling.LANCZOS))
 
 
 def two_layers(back, front, rng):

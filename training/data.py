@@ -31,7 +31,7 @@ SCALES = (2, 4)
 VARIANTS = 3  # clean, codec, codec
 LEAD = 12  # frames before a synthetic segment, for the codec to settle
 MOST_FRAMES = 360  # of one clip
-PER_CLIP, PER_STILL, PER_SCREEN = 14, 6, 8
+PER_CLIP, PER_STILL, PER_SCREEN = 14, 9, 8
 CUT = 28.0  # mean change of a pixel, in levels, that is a scene cut
 # Clips, stills and screens that no training sees.
 HELD = {
@@ -120,7 +120,7 @@ def from_picture(path):
     screen = path.stem.startswith("screen")
     made = []
     for number in range(PER_SCREEN if screen else PER_STILL):
-        truth = pan(picture, LEAD + FRAMES, SIDE, rng, still=screen and number % 2 == 0)
+        truth = pan(picture, LEAD + FRAMES, SIDE, rng, scrolled=screen and number % 2 == 0)
         if not screen and number % 3 == 2:
             truth = two_layers(truth, pan(picture, LEAD + FRAMES, SIDE, rng), rng)
         low = {scale: variants(truth, scale, rng) for scale in SCALES}

@@ -7,7 +7,8 @@ import torch
 
 from .data import VARIANTS
 
-NOISY = 0.05  # part of the clean samples that gets noise
+NOISY = 0.03  # part of the clean samples that gets noise
+PLACES = 3  # in a frame of a segment, of which the one with most detail is taken
 
 
 class Segments:
@@ -34,12 +35,12 @@ class Segments:
             variant = int(rng.integers(1, VARIANTS)) if coded else 0
             start = int(rng.integers(0, self.truth.shape[1] - frames + 1))
             low, truth = (clip[start : start + frames] for clip in (self.low[number, variant], self.truth[number]))
-            y, x = (int(rng.integers(0, side - patch + 1)) for side in low.shape[1:3])
+            y, x = self.place(rng, truth[0], patch)
             low = low[:, y : y + patch, x : x + patch].astype(np.float32)
             s = self.scale
             truth = truth[:, y * s : (y + patch) * s, x * s : (x + patch) * s].astype(np.float32)
             if not coded and rng.random() < NOISY:
-                low = low + rng.uniform(0.5, 3) * rng.normal(0, 1, low.shape).astype(np.float32)
+                low = low + rng.uniform(0.5, 2) * rng.normal(0, 1, low.shape).astype(np.float32)
             flips = [axis for axis in (1, 2) if rng.random() < 0.5]
             # Time runs backwards for half of the clean ones; a codec's does not.
             flips += [0] if not coded and rng.random() < 0.5 else []
@@ -48,3 +49,15 @@ class Segments:
                 cut = np.flip(cut, flips) if flips else cut
                 made.append(cut.transpose(0, 3, 2, 1) if turned else cut.transpose(0, 3, 1, 2))
         return (torch.from_numpy(np.ascontiguousarray(np.stack(made))) / 255 for made in (lows, truths))
+
+    def place(self, rng, truth, patch):
+        """Low-resolution y and x of a cut of a frame: of PLACES random ones, that with most detail."""
+        s = self.scale
+        drawn = rng.integers(0, len(truth) // s - patch + 1, (PLACES, 2)).tolist()
+        return max(drawn, key=lambda at: detail(truth[at[0] * s : (at[0] + patch) * s, at[1] * s : (at[1] + patch) * s]))
+
+
+def detail(picture):
+    """Mean change from pixel to pixel of a picture u8 [h, w, 3], of green."""
+    green = picture[..., 1].astype(np.int16)
+    return np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean()

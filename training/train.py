@@ -56,6 +56,21 @@ def rate_at(step, stage):
     return stage["rate"] * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, done)))
 
 
+def moved_blocks(state, encoder_blocks):
+    """A state dict whose residual blocks are the encoder's up to `encoder_blocks`, and then the decoder's."""
+    before = len({name.split(".")[1] for name in state if name.startswith("enc.")})
+
+    def moved(name):
+        part, *rest = name.split(".")
+        if part not in ("enc", "dec"):
+            return name
+        number = int(rest[0]) + (before if part == "dec" else 0)
+        place = ["enc", number] if number < encoder_blocks else ["dec", number - encoder_blocks]
+        return ".".join(map(str, [*place, *rest[1:]]))
+
+    return {moved(name): value for name, value in state.items()}
+
+
 class Run:
     """One stage of training: state that can be saved and taken up again."""
 
@@ -73,8 +88,12 @@ class Run:
         self.step, self.seconds = 0, 0.0
 
     def start_from(self, state, strict=False):
-        """Weights of another network; what is missing or has another shape keeps its initial values."""
+        """Weights of another network; what is missing or has another shape keeps its initial values.
+
+        Residual blocks are taken in their order, wherever its encoder ended.
+        """
         own = self.network.state_dict()
+        state = moved_blocks(state, self.network.settings.encoder_blocks)
         fits = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         print(f"starts from {len(fits)} of {len(own)} tensors")
         if len(fits) < len(own):
