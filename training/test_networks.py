@@ -17,6 +17,7 @@ from .half import to_half
 from .live_graph import encode_graph, fuse_graph, inputs
 from .networks import WINDOW, ManaLive, Settings, load, window
 from .run_onnx import OnnxModel
+from .train import moved_blocks
 
 TOLERANCE, HALF_TOLERANCE = 1e-5, 8e-3
 SMALL = dict(channels=8, encoder_blocks=1, decoder_blocks=1)
@@ -66,6 +67,20 @@ def check_window():
     assert window(torch.tensor([4]), 9, 1).tolist() == [[1, 2, 3, 4, 5, 5, 5]]
 
 
+def check_moved_blocks():
+    """A network that starts from another, its encoder longer, goes on from the same pictures."""
+    torch.manual_seed(3)
+    short, long = (
+        ManaLive(Settings("any", 2, 8, encoder_blocks=e, decoder_blocks=d, recurrent=e > 1)) for e, d in ((1, 3), (3, 1))
+    )
+    with torch.no_grad():
+        for parameter in short.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+        long.load_state_dict(long.state_dict() | moved_blocks(short.state_dict(), 3))
+        frames = torch.rand(1, 4, 3, 16, 16)
+        assert torch.allclose(short(frames), long(frames), atol=1e-6)
+
+
 def check_stream(runs, name):
     """Outputs in the middle of a stream do not depend on how much of it is computed at once."""
     network = load(runs, name)
@@ -102,6 +117,7 @@ def main():
     parser.add_argument("--models", default="models", help="folder of exported models")
     given = parser.parse_args()
     check_window()
+    check_moved_blocks()
     for name, settings in SHAPES.items():
         check_shape(name, settings)
     for run in sorted(Path(given.runs).iterdir()):
