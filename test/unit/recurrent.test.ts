@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { LoadedModel } from '../../src/engine/engine.js';
 import { verify } from '../../src/engine/verify.js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
-import { parseManifest } from '../../src/model/manifest.js';
+import { alignUp, parseManifest } from '../../src/model/manifest.js';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import { fixtureModel } from '../support/fixtures.js';
 import { shippedModel, wasmEngine } from '../support/models.js';
@@ -156,6 +156,32 @@ describe('reuse with a recurrent encoder', () => {
     const windows = [10, 15, 20, 36].map((centre) => windowOf(centre, long.length, 3));
     const [kept, ...later] = await networkAlone(shipped, long, windows);
     for (const picture of later) expect(meanDifference(picture, kept!)).toBeLessThan(0.5);
+  });
+
+  it.each(recurrentShipped())('%s remembers little of what moves beside a tile that is kept', async (name) => {
+    const shipped = await shippedModel(name);
+    const { align, reach, scale } = shipped.manifest;
+    const still = photoFrame(128, 64, 40, 30);
+    const beside = Array.from({ length: 24 }, (_, i) => {
+      const frame = photoFrame(128, 64, 40, 30, i * 40_000);
+      if (i < 8) return frame;
+      const moving = photoFrame(32, 64, 260 + 5 * i, 200);
+      const data = Uint8Array.from(frame.data);
+      for (let y = 0; y < 64; y++) data.set(moving.data.subarray(y * 32 * 4, (y + 1) * 32 * 4), y * 128 * 4);
+      return { ...frame, data };
+    });
+    const centre = windowOf(20, beside.length, 3);
+    const [kept] = await networkAlone(
+      shipped,
+      beside.map(() => still),
+      [centre],
+    );
+    const [now] = await networkAlone(shipped, beside, [centre]);
+    // The first column of a tile that does not depend on the moving part.
+    const from = (32 + alignUp(reach.decode, align) + alignUp(reach.attend + reach.encode, align)) * scale;
+    const right = (pixels: Uint8Array): Uint8Array => pixels.filter((_, i) => (i >> 2) % (128 * scale) >= from);
+    expect(largestDifference(right(now!), right(kept!))).toBeLessThanOrEqual(1);
+    expect(largestDifference(now!, kept!)).toBeGreaterThan(50);
   });
 });
 
