@@ -83,7 +83,7 @@ class Run:
         self.folder = Path(folder)
         self.network = ManaLive(Settings.of(config["network"]))
         self.ema = copy.deepcopy(self.network).eval()
-        self.optimiser = self.adam(set())
+        self.optimiser = self.adam([])
         self.segments = Segments(segments, "train", self.network.settings.scale)
         self.step, self.seconds = 0, 0.0
 
@@ -97,12 +97,13 @@ class Run:
         fits = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
         print(f"starts from {len(fits)} of {len(own)} tensors")
         if len(fits) < len(own):
-            self.optimiser = self.adam(fits)
+            self.optimiser = self.adam(list(fits))
         self.network.load_state_dict(fits if strict else own | fits)
         self.ema.load_state_dict(self.network.state_dict())
 
     def adam(self, old):
         """Adam with two groups: new weights, and those whose names are in `old`."""
+        self.old = old
         named = list(self.network.named_parameters())
         groups = [
             {"params": [p for name, p in named if name not in old], "factor": 1.0},
@@ -115,7 +116,7 @@ class Run:
             "config": self.config, "stage": self.number, "seed": self.seed,
             "step": self.step, "seconds": self.seconds,
             "network": self.network.state_dict(), "ema": self.ema.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "old": self.old, "optimiser": self.optimiser.state_dict(),
         }  # fmt: skip
 
     def resume(self, state):
@@ -125,6 +126,7 @@ class Run:
         self.step, self.seconds = state["step"], state["seconds"]
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
+        self.optimiser = self.adam(state["old"])
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self):
