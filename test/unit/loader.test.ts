@@ -32,7 +32,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await server.stop();
-  await rm(folder, { recursive: true, force: true });
+  // A file that was whole when another one failed may still be on its way into the folder.
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** A loader of a new process that shares the cache folder. */
