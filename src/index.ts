@@ -16,12 +16,14 @@ export type {
   DroppedFrames,
   EndedEvent,
   FallbackEvent,
+  Interruption,
   Level,
   LevelEvent,
   LoadingEvent,
   Percentiles,
   UpscaleEvent,
   UpscaleStats,
+  WindowResets,
 } from './media/stats.js';
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
 export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/upscale-track.js';

@@ -162,6 +162,7 @@ function openLane(
   };
 
   let session = open();
+  let format: PlanarFrame['format'] | undefined;
   const handle = async (frame: PlanarFrame): Promise<void> => {
     try {
       checkFrame(frame);
@@ -171,11 +172,14 @@ function openLane(
     }
     waiting.push(frame);
     const { width, height, timestampUs, durationUs } = frame;
+    const fresh = frame.format !== format;
+    format = frame.format;
     await session.push({
       frame,
       times: durationUs === undefined ? { timestampUs } : { timestampUs, durationUs },
       size: { width, height },
       arrivedMs: realClock.now(),
+      fresh,
       release: () => undefined,
     });
   };

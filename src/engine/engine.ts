@@ -44,6 +44,17 @@ export interface LoadedModel {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Size of the small grey pictures that scene cuts are found in. */
+export const THUMBNAIL = { width: 32, height: 18 } as const;
+
+/** What an engine sees in a packed picture, beside the one before. */
+export interface Comparison {
+  /** One byte per `align x align` cell of the padded picture, row by row, not 0 where any pixel differs. */
+  readonly changed: Uint8Array;
+  /** The picture in {@link THUMBNAIL} samples, row by row, each a mean of the green channel, 0..1. */
+  readonly thumbnail: Float32Array;
+}
+
 /** What an {@link EngineStream} is opened for. */
 export interface StreamShape {
   /** Source pictures, in pixels, before padding. */
@@ -87,11 +98,8 @@ export interface Engine<In, Out> {
 export interface EngineStream<In, Out> {
   /** Reads the frame's pixels into a slot, edge-replicated to the grid. The frame stays the caller's and may be closed after. */
   pack(frame: In, slot: number): Promise<void>;
-  /**
-   * Starts the comparison of two packed pictures, and answers when it is known which cells differ: one byte per
-   * `align x align` cell of the padded picture, row by row, not 0 where any pixel differs.
-   */
-  compare(slot: number, previous: number): Promise<Uint8Array>;
+  /** Compares a packed picture with another one. Engines that know at once answer at once, the others go on meanwhile. */
+  compare(slot: number, previous: number): Comparison | Promise<Comparison>;
   /**
    * Runs the encoder on a packed picture, all tiles.
    * @param previous another slot, which holds the stream's frame before, encoded; without it the frame is the first one

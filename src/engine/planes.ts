@@ -1,5 +1,5 @@
 import type { Size } from '../frame/frame.js';
-import type { Rect } from './engine.js';
+import { type Rect, THUMBNAIL } from './engine.js';
 
 /**
  * Copies a rectangle of `[channels, height, width]` planes into other planes.
@@ -64,6 +64,24 @@ export function differingCells(
     }
   }
   return flags;
+}
+
+/**
+ * A packed picture in {@link THUMBNAIL} samples: means of at most 8 x 8 of the green values that a sample covers.
+ * @param frame `[3, height, width]`
+ */
+export function thumbnailOf(frame: Float32Array, width: number, height: number): Float32Array {
+  const thumbnail = new Float32Array(THUMBNAIL.width * THUMBNAIL.height);
+  const at = (i: number, of: number, side: number): number => Math.floor((i * side) / of);
+  const across = Array.from({ length: THUMBNAIL.width * 8 }, (_, i) => at(i, THUMBNAIL.width * 8, width));
+  for (let i = 0; i < THUMBNAIL.height * 8; i++) {
+    const row = (height + at(i, THUMBNAIL.height * 8, height)) * width;
+    const write = (i >> 3) * THUMBNAIL.width;
+    for (let j = 0; j < across.length; j++) {
+      (thumbnail[write + (j >> 3)] as number) += (frame[row + (across[j] as number)] as number) / 64;
+    }
+  }
+  return thumbnail;
 }
 
 /**

@@ -103,11 +103,12 @@ class EngineStreamHost {
   #run(message: Call): Promise<void> {
     if (message.type === 'prepare') return this.#session.prepare(message.size);
     if (message.type === 'flush') return this.#session.flush();
-    const { frame, size, sentMs, call } = message;
+    const { frame, size, sentMs, call, fresh } = message;
     let open = true;
     return this.#session.push({
       frame,
       size,
+      fresh,
       times: { timestampUs: frame.timestamp, ...(frame.duration === null ? {} : { durationUs: frame.duration }) },
       arrivedMs: sentMs - performance.timeOrigin,
       release: () => {

@@ -66,15 +66,22 @@ export class EngineLink {
 
   /**
    * Hands over a frame. The engine works on one frame while it holds the next, so that it never waits for us.
+   * @param fresh whether what came before must not be looked at any more
    * @returns `taken` settles when the next frame may be handed over, `done` when this one has been worked on
    */
-  frame(id: number, frame: VideoFrame, size: Size): { taken: Promise<void>; done: Promise<EngineReport | undefined> } {
+  frame(
+    id: number,
+    frame: VideoFrame,
+    size: Size,
+    fresh: boolean,
+  ): { taken: Promise<void>; done: Promise<EngineReport | undefined> } {
     const sentMs = performance.timeOrigin + performance.now();
     let take: () => void = () => undefined;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
     });
-    const done = this.#call(id, 'frame', (call) => ({ type: 'frame', id, call, size, frame, sentMs }), [frame], take);
+    const message = (call: number): ToEngine => ({ type: 'frame', id, call, size, frame, sentMs, fresh });
+    const done = this.#call(id, 'frame', message, [frame], take);
     const over = (): void => {
       // Only has an effect when the frame was never sent.
       frame.close();

@@ -10,6 +10,8 @@ export interface FrameShape {
   readonly rotation: number;
   /** Whether it is shown mirrored. */
   readonly flip: boolean;
+  /** How its pixels lie in memory, or `null` where only the browser knows. */
+  readonly format: VideoPixelFormat | null;
 }
 
 /** Orientation is newer than the type library. */
@@ -27,12 +29,19 @@ export function shapeOf(frame: VideoFrame): FrameShape {
     display: { width: displayWidth, height: displayHeight },
     rotation,
     flip,
+    format: frame.format,
   };
 }
 
 /** Whether frames of these shapes belong to one window. */
 export function sameShape(a: FrameShape, b: FrameShape): boolean {
-  return sameSize(a.size, b.size) && sameSize(a.display, b.display) && a.rotation === b.rotation && a.flip === b.flip;
+  return (
+    sameSize(a.size, b.size) &&
+    sameSize(a.display, b.display) &&
+    a.rotation === b.rotation &&
+    a.flip === b.flip &&
+    a.format === b.format
+  );
 }
 
 /**

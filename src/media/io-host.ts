@@ -121,6 +121,7 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     else if (data.type === 'end') finish(data.id);
     else if (data.type === 'close') close(data.id);
     else if (data.type === 'enable') streams.get(data.id)?.source.enable(data.enabled);
+    else if (data.type === 'interrupt') streams.get(data.id)?.stream.interrupt(data.cause);
     else {
       const stream = streams.get(data.id)?.stream;
       if (stream) stream.push(data.frame);

@@ -1,12 +1,12 @@
 import { reasonOf, type UpscaleError } from '../frame/errors.js';
-import { type Size, sizeText } from '../frame/frame.js';
+import { type Size, sameSize, sizeText } from '../frame/frame.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineLink } from './engine-link.js';
 import { type FrameShape, sameShape, shapeOf, shownLike } from './frame-shape.js';
 import { Meter } from './meter.js';
 import type { EngineReport, StreamSettings } from './protocol.js';
 import { FastScaler } from './scaler.js';
-import type { Level, UpscaleEvent } from './stats.js';
+import type { Interruption, Level, UpscaleEvent } from './stats.js';
 
 /** Where a stream's output goes. */
 export interface Sink {
@@ -41,6 +41,8 @@ export class IoStream {
   #lastTimestamp = Number.NEGATIVE_INFINITY;
   #level: Level = 'fast';
   #levelReason = 'The network is starting.';
+  /** Why the next frame does not go on from those before. */
+  #interruption: Interruption | undefined;
   /** What the network is ready for, or being made ready for. */
   #network: { shape: FrameShape; ready: boolean } | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -88,6 +90,11 @@ export class IoStream {
     this.#mailbox.offer(frame);
   }
 
+  /** What comes from now on does not go on from what came before. */
+  interrupt(cause: Interruption): void {
+    this.#interruption = cause;
+  }
+
   /** The source is over: settles when every frame that was taken has left. */
   async finish(): Promise<void> {
     await this.#mailbox.idle();
@@ -113,12 +120,17 @@ export class IoStream {
     const large = width >= target.width && height >= target.height;
     // A source that was replaced may begin again at an earlier time.
     const again = frame.timestamp < this.#lastSource;
-    if (this.#network && (large || again || !sameShape(this.#network.shape, shape))) {
+    const shown = this.#network?.shape;
+    if (shown && (large || again || !sameShape(shown, shape))) {
       // What belongs to the old window leaves before the first frame of the new one.
       await this.#flush();
-      this.#network = undefined;
-      this.engine.reset(this.id);
-      this.meter.engine(undefined);
+      this.#interruption = again ? 'source' : 'shape';
+      if (this.#network) this.#network.shape = shape;
+      if (large || !sameSize(shown.size, shape.size)) {
+        this.#network = undefined;
+        this.engine.reset(this.id);
+        this.meter.engine(undefined);
+      }
     }
     if (this.#closed) {
       frame.close();
@@ -140,7 +152,10 @@ export class IoStream {
   /** Settles when the next frame may be handed over. */
   async #toNetwork(frame: VideoFrame, size: Size): Promise<void> {
     const network = this.#network;
-    const { taken, done } = this.engine.frame(this.id, frame, size);
+    const interruption = this.#interruption;
+    this.#interruption = undefined;
+    if (interruption) this.meter.interrupted[interruption]++;
+    const { taken, done } = this.engine.frame(this.id, frame, size, interruption !== undefined);
     let start = performance.now();
     taken.then(() => {
       start = performance.now();

@@ -1,7 +1,7 @@
 import { noTimes, type StageTimes } from '../engine/engine.js';
 import { noCounts } from '../pipeline/upscaler.js';
 import type { EngineReport } from './protocol.js';
-import { type Level, noStats, type UpscaleStats } from './stats.js';
+import { type Interruption, type Level, noStats, type UpscaleStats } from './stats.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -11,7 +11,7 @@ const DELAYS = 256;
 /** Frames whose arrival is remembered: more than can be on their way. */
 const ARRIVALS = 64;
 
-const COUNTS = ['framesEncoded', 'framesRepeated', 'framesFused', 'tilesFused', 'tilesReused'] as const;
+const COUNTS = ['framesEncoded', 'framesRepeated', 'framesFused', 'tilesFused', 'tilesReused', 'cuts', 'gaps'] as const;
 
 interface Sample {
   readonly atMs: number;
@@ -26,6 +26,7 @@ export class Meter {
   readonly #stats: Mutable<UpscaleStats> = noStats();
   readonly #byLevel: Record<Level, number> = { network: 0, fast: 0, 'pass-through': 0 };
   readonly dropped = { busy: 0, late: 0, failed: 0 };
+  readonly interrupted: Record<Interruption, number> = { mute: 0, source: 0, shape: 0 };
   readonly #arrivals = new Map<number, number>();
   readonly #delays = new Float64Array(DELAYS);
   #delayed = 0;
@@ -92,7 +93,7 @@ export class Meter {
     const rate = (count: number): number => (seconds > 0 ? count / seconds : 0);
     const counts = { ...this.#past };
     for (const key of COUNTS) counts[key] += report?.counts[key] ?? 0;
-    const { framesEncoded, framesRepeated, tilesFused, tilesReused } = counts;
+    const { framesEncoded, framesRepeated, tilesFused, tilesReused, cuts, gaps } = counts;
     return {
       ...stats,
       backend: stats.level === 'network' ? (report?.backend ?? null) : null,
@@ -104,6 +105,7 @@ export class Meter {
       framesRepeated,
       tilesFused,
       tilesReused,
+      windowResets: { cut: cuts, gap: gaps, ...this.interrupted },
       framesPerSecondIn: rate(now.received - first.received),
       framesPerSecond: rate(now.emitted - first.emitted),
       stageMs: meanTimes(first, now),

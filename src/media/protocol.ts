@@ -6,7 +6,7 @@ import type { LoadProgress, ModelLocation } from '../model/loader.js';
 import type { ShippedModel } from '../model/registry.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
-import type { UpscaleEvent, UpscaleStats } from './stats.js';
+import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 
 /** URLs the workers need, all absolute. */
 export interface WorkerAssets {
@@ -50,6 +50,8 @@ export type ToIo =
   | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
   | { readonly type: 'end'; readonly id: number }
   | { readonly type: 'enable'; readonly id: number; readonly enabled: boolean }
+  /** What comes from now on does not go on from what came before. */
+  | { readonly type: 'interrupt'; readonly id: number; readonly cause: Interruption }
   | { readonly type: 'close'; readonly id: number };
 
 /** `io` worker to page. */
@@ -73,6 +75,8 @@ export type ToEngine =
       readonly frame: VideoFrame;
       /** When it was sent, in milliseconds since 1970: workers' own clocks begin at different times. */
       readonly sentMs: number;
+      /** Whether what came before must not be looked at any more. */
+      readonly fresh: boolean;
     }
   | { readonly type: 'flush'; readonly id: number; readonly call: number }
   /** The stream's window is over: what comes begins a new one. */

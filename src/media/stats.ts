@@ -16,6 +16,18 @@ export interface DroppedFrames {
   failed: number;
 }
 
+/**
+ * Why frames do not go on from those before: the source was muted, switched or began again, or its frames changed size,
+ * orientation or format.
+ */
+export type Interruption = 'mute' | 'source' | 'shape';
+
+/**
+ * Why the network began anew, without looking at what came before: a scene cut, a second without frames, or an
+ * {@link Interruption}.
+ */
+export type WindowResets = Readonly<Record<'cut' | 'gap' | Interruption, number>>;
+
 /** Two percentiles of a series. */
 export interface Percentiles {
   /** Half of the values are below. */
@@ -54,6 +66,8 @@ export interface UpscaleStats {
   readonly tilesFused: number;
   /** Tiles not computed because none of their inputs had changed. */
   readonly tilesReused: number;
+  /** How often the network began anew, by cause. */
+  readonly windowResets: WindowResets;
   /** Received in the last two seconds, per second. */
   readonly framesPerSecondIn: number;
   /** Emitted in the last two seconds, per second. */
@@ -126,6 +140,7 @@ export function noStats(): UpscaleStats {
     framesRepeated: 0,
     tilesFused: 0,
     tilesReused: 0,
+    windowResets: { cut: 0, gap: 0, mute: 0, source: 0, shape: 0 },
     framesPerSecondIn: 0,
     framesPerSecond: 0,
     stageMs: noTimes(),

@@ -136,6 +136,11 @@ class TrackUpscaling extends EventTarget {
       this.#release.push(readByElement(source, this.#stream.push, this.#stream.finish));
       resolve(canvas.track);
     }
+    for (const type of ['mute', 'unmute']) {
+      const interrupt = (): void => this.#stream.interrupt('mute');
+      source.addEventListener(type, interrupt);
+      this.#release.push(() => source.removeEventListener(type, interrupt));
+    }
     const { signal } = options;
     if (signal) {
       const abort = (): void => this.dispose();
@@ -172,6 +177,7 @@ class TrackUpscaling extends EventTarget {
     if (this.source.enabled !== this.#enabled) {
       this.#enabled = this.source.enabled;
       this.#stream.enable(this.#enabled);
+      this.#stream.interrupt('mute');
     }
   }
 

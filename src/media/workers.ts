@@ -1,7 +1,7 @@
 import { UpscaleError } from '../frame/errors.js';
 import { type AssetUrls, startIoWorker, workerAssets } from './assets.js';
 import type { FromIo, StreamSettings, StreamSink, StreamSource, ToIo } from './protocol.js';
-import type { UpscaleEvent, UpscaleStats } from './stats.js';
+import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 
 /** What the page hears from one stream. */
 export interface StreamEvents {
@@ -21,6 +21,8 @@ export interface WorkerStream {
   finish(): void;
   /** Turns the source track that the worker holds on or off, as the page did with the one it was cloned from. */
   enable(enabled: boolean): void;
+  /** What comes from now on does not go on from what came before. */
+  interrupt(cause: Interruption): void;
   /** Ends the stream now. `ended` follows. */
   close(): void;
 }
@@ -62,6 +64,9 @@ export function openStream(
     },
     enable: (enabled) => {
       if (streams.has(id)) post({ type: 'enable', id, enabled });
+    },
+    interrupt: (cause) => {
+      if (streams.has(id)) post({ type: 'interrupt', id, cause });
     },
     close: () => {
       if (streams.has(id)) post({ type: 'close', id });

@@ -41,10 +41,10 @@ export class TileReuse {
     this.#regions = plan.tiles.map(({ core }) => grow(core, dependence, plan.picture));
   }
 
-  /** Versions of the first frame of a stream. */
-  first(): TileVersions {
+  /** Versions of the first frame of a scene. */
+  first(index: number): TileVersions {
     const { length } = this.#regions;
-    return { shown: new Int32Array(length), changed: new Int32Array(length) };
+    return { shown: new Int32Array(length).fill(index), changed: new Int32Array(length).fill(index) };
   }
 
   /**

@@ -9,19 +9,22 @@ export interface RingFrame {
   readonly times: FrameTimes;
   /** When it came, on the caller's clock, in milliseconds. */
   readonly arrivedMs: number;
+  /** Index of the first frame of its scene. */
+  readonly scene: number;
 }
 
 /** The frames one centre is fused from. */
 export interface Window {
   readonly centre: RingFrame;
-  /** Oldest first; a neighbour that is not known is the nearest one that is. */
+  /** Oldest first; a neighbour that is not known, or of another scene, is the nearest one that is neither. */
   readonly frames: readonly RingFrame[];
 }
 
 /**
  * The last frames of a stream, and which of them is due as a centre.
  *
- * A centre is due when `lookahead` frames after it are known. Each frame is handed out as a centre once, in order.
+ * A centre is due when `lookahead` frames after it are known. Each frame is handed out as a centre once, in order. A
+ * window stays within its centre's scene, so that a cut changes what frames see, and not when they leave.
  * Pure: holds positions and times, no tensors.
  */
 export class FrameRing {
@@ -40,10 +43,17 @@ export class FrameRing {
 
   /** Takes the next frame. The frame `window` places before it is forgotten and its slot used again. */
   push(times: FrameTimes, arrivedMs: number): RingFrame {
-    const frame = { index: this.#count, slot: this.#count % this.window, times, arrivedMs };
-    this.#frames[frame.slot] = frame;
-    this.#count++;
+    const index = this.#count++;
+    const slot = index % this.window;
+    const frame = { index, slot, times, arrivedMs, scene: this.#at(index - 1)?.scene ?? index };
+    this.#frames[slot] = frame;
     return frame;
+  }
+
+  /** The newest frame begins a new scene. */
+  cut(): void {
+    const newest = this.newest;
+    if (newest) this.#frames[newest.slot] = { ...newest, scene: newest.index };
   }
 
   /** The newest frame. */
@@ -72,10 +82,12 @@ export class FrameRing {
     if (!centre) return undefined;
     this.#nextCentre++;
     const half = (this.window - 1) / 2;
-    const oldest = Math.max(0, this.#count - this.window);
+    const oldest = Math.max(centre.scene, this.#count - this.window);
+    let newest = Math.min(centre.index + half, this.#count - 1);
+    while (this.#at(newest)?.scene !== centre.scene) newest--;
     const frames: RingFrame[] = [];
     for (let index = centre.index - half; index <= centre.index + half; index++) {
-      frames.push(this.#at(Math.min(Math.max(index, oldest), this.#count - 1)) as RingFrame);
+      frames.push(this.#at(Math.min(Math.max(index, oldest), newest)) as RingFrame);
     }
     return { centre, frames };
   }

@@ -13,6 +13,8 @@ export interface SessionFrame<In> {
   readonly arrivedMs: number;
   /** Called once, as soon as the frame's pixels are not needed any more. */
   readonly release: () => void;
+  /** Whether what came before must not be looked at for this frame and those after it. */
+  readonly fresh?: boolean;
 }
 
 /** Settings of an {@link UpscaleSession}. */
@@ -71,7 +73,7 @@ export class UpscaleSession<In, Out> {
   }
 
   /** Settles when the frame is encoded and every centre that became due has been handed out. */
-  push({ frame, times, size, arrivedMs, release }: SessionFrame<In>): Promise<void> {
+  push({ frame, times, size, arrivedMs, release, fresh = false }: SessionFrame<In>): Promise<void> {
     return this.#queue(async () => {
       let upscaler: Upscaler<In, Out>;
       try {
@@ -82,7 +84,7 @@ export class UpscaleSession<In, Out> {
       }
       const start = this.options.clock.now();
       const fusedBefore = upscaler.counts.framesFused;
-      await upscaler.push(frame, times, arrivedMs, release);
+      await upscaler.push(frame, times, arrivedMs, release, fresh);
       const fused = upscaler.counts.framesFused - fusedBefore;
       if (fused > 0) this.#costMs = (this.options.clock.now() - start) / fused;
       // A centre whose time is up before the next frame is expected waits for nothing. One each time, so that frames

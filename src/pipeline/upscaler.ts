@@ -1,4 +1,5 @@
 import {
+  type Comparison,
   type Engine,
   type EngineStream,
   type LoadedModel,
@@ -8,13 +9,14 @@ import {
   type TilePlan,
 } from '../engine/engine.js';
 import type { FrameTimes, Size } from '../frame/frame.js';
+import { CutDetector } from './cuts.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
 import { FrameRing, type RingFrame, type Window } from './ring.js';
 import { planStream } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
 export interface UpscalerCounts {
-  /** Frames encoded; no frame twice. */
+  /** Frames encoded; no frame twice, but where an engine on the GPU learns of a cut too late. */
   framesEncoded: number;
   /** Frames that were not encoded, because their answer is that of the frame before. */
   framesRepeated: number;
@@ -23,11 +25,15 @@ export interface UpscalerCounts {
   tilesFused: number;
   /** Tiles whose pixels stayed, because none of their inputs had changed. */
   tilesReused: number;
+  /** Scenes that began by a cut. */
+  cuts: number;
+  /** Scenes that began after a gap in the source's timestamps, or a step back. */
+  gaps: number;
 }
 
 /** Counts, all zero. */
 export function noCounts(): UpscalerCounts {
-  return { framesEncoded: 0, framesRepeated: 0, framesFused: 0, tilesFused: 0, tilesReused: 0 };
+  return { framesEncoded: 0, framesRepeated: 0, framesFused: 0, tilesFused: 0, tilesReused: 0, cuts: 0, gaps: 0 };
 }
 
 /** Settings of an {@link Upscaler}. */
@@ -42,6 +48,9 @@ export interface UpscalerOptions<Out> {
   readonly emit: (frame: Out) => void;
 }
 
+/** A longer time between two frames, in microseconds of the source, and what came before is not looked at any more. */
+const GAP_US = 1_000_000;
+
 /**
  * Encodes each frame once and fuses windows of seven: the pipeline of one stream of one size.
  *
@@ -52,6 +61,7 @@ export class Upscaler<In, Out> {
   readonly counts: UpscalerCounts = noCounts();
   readonly #ring: FrameRing;
   readonly #reuse: TileReuse;
+  readonly #cuts = new CutDetector();
   /** Versions by slot; a promise until the comparison with the frame before is known. */
   readonly #versions: (Promise<TileVersions> | undefined)[] = [];
   readonly #known: (TileVersions | undefined)[] = [];
@@ -96,32 +106,34 @@ export class Upscaler<In, Out> {
 
   /**
    * Encodes a frame, then fuses every centre that is due.
+   *
+   * A frame that begins a scene, by a cut or after a gap, is answered as the first one of a stream, and those that follow
+   * as the next: neither the encoder nor a window looks across.
    * @param release called as soon as the frame's pixels have been read; the frame is then not needed any more
+   * @param fresh whether the caller knows that it begins a scene
    */
-  async push(frame: In, times: FrameTimes, arrivedMs: number, release: () => void): Promise<void> {
+  async push(frame: In, times: FrameTimes, arrivedMs: number, release: () => void, fresh = false): Promise<void> {
     const before = this.#ring.newest;
-    const { slot, index } = this.#ring.push(times, arrivedMs);
+    const now = this.#ring.push(times, arrivedMs);
+    const { slot } = now;
     try {
       await this.stream.pack(frame, slot);
     } finally {
       release();
     }
     this.#known[slot] = undefined;
-    const versions = before
-      ? Promise.all([
-          this.#versions[before.slot] as Promise<TileVersions>,
-          this.stream.compare(slot, before.slot),
-        ]).then(([last, cells]) => this.#reuse.next(last, index, cells))
-      : Promise.resolve(this.#reuse.first());
-    this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
-    // Errors surface where the versions are awaited; until then they must not count as unhandled.
-    this.#versions[slot].catch(() => undefined);
-    if (before && (await this.#repeats(slot, index, before.slot))) {
-      await this.stream.repeat(slot, before.slot);
-      this.counts.framesRepeated++;
+    const looked = this.stream.compare(slot, before?.slot ?? slot);
+    const gap = before !== undefined && isGap(times.timestampUs - before.times.timestampUs);
+    if (gap && !fresh) this.counts.gaps++;
+    let begins = !before || fresh || gap;
+    if (looked instanceof Promise) {
+      // The GPU goes on while its answer is on the way. Only where that is a cut the work was in vain.
+      looked.catch(() => undefined);
+      await this.#encode(now, looked, begins ? undefined : before);
+      if (this.#isCut(await looked, begins)) await this.#encode(now, looked, undefined);
     } else {
-      await this.stream.encode(slot, before?.slot);
-      this.counts.framesEncoded++;
+      begins = this.#isCut(looked, begins) || begins;
+      await this.#encode(now, looked, begins ? undefined : before);
     }
     if (before && this.#ring.hasBeenCentre(before)) this.stream.retire(before.slot);
     for (let window = this.#ring.due(); window; window = this.#ring.due()) await this.#fuse(window);
@@ -162,6 +174,37 @@ export class Upscaler<In, Out> {
     this.options.emit(out);
   }
 
+  /** Whether a frame begins a scene by a cut, unless it begins one anyway. */
+  #isCut({ thumbnail }: Comparison, begins: boolean): boolean {
+    if (!this.#cuts.next(thumbnail) || begins) return false;
+    this.counts.cuts++;
+    return true;
+  }
+
+  /** @param before the frame before, of the same scene */
+  async #encode(
+    { slot, index }: RingFrame,
+    looked: Comparison | Promise<Comparison>,
+    before: RingFrame | undefined,
+  ): Promise<void> {
+    if (!before) this.#ring.cut();
+    const versions = before
+      ? Promise.all([this.#versions[before.slot] as Promise<TileVersions>, looked]).then(([last, { changed }]) =>
+          this.#reuse.next(last, index, changed),
+        )
+      : Promise.resolve(this.#reuse.first(index));
+    this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
+    // Errors surface where the versions are awaited; until then they must not count as unhandled.
+    this.#versions[slot].catch(() => undefined);
+    if (before && (await this.#repeats(slot, index, before.slot))) {
+      await this.stream.repeat(slot, before.slot);
+      this.counts.framesRepeated++;
+    } else {
+      await this.stream.encode(slot, before?.slot);
+      this.counts.framesEncoded++;
+    }
+  }
+
   /** Whether a frame's planes are those of the frame before. The comparison is waited for only if they can be. */
   async #repeats(slot: number, index: number, before: number): Promise<boolean> {
     const last = this.#known[before];
@@ -185,6 +228,11 @@ export class Upscaler<In, Out> {
     );
     return hopeful ? Promise.all(slots.map((slot) => this.#versions[slot] as Promise<TileVersions>)) : known;
   }
+}
+
+/** Whether this long from one frame to the next, in microseconds, is no frame rate. */
+function isGap(us: number): boolean {
+  return us > GAP_US || us <= 0;
 }
 
 /**

@@ -2,6 +2,7 @@ import { type Engine, type LoadedModel, type StageTimes, type Tile, wholePlan } 
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
+import { thumbnailOf } from '../../src/engine/planes.js';
 import { goldenTile } from '../../src/engine/verify.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
@@ -268,8 +269,13 @@ export async function packing(
   return { levels, imported };
 }
 
-/** Cells, of three by two, that differ between two packed pictures that differ in the given pixels. */
-export async function comparing(changed: readonly (readonly [x: number, y: number])[]): Promise<number[]> {
+/**
+ * Cells, of three by two, that differ between two packed pictures that differ in the given pixels, and how far the
+ * thumbnail is from that made in main memory.
+ */
+export async function comparing(
+  changed: readonly (readonly [x: number, y: number])[],
+): Promise<{ cells: number[]; thumbnail: number }> {
   const model = await modelOf('mana-nano-x2');
   const size = { width: 21, height: 13 };
   const plan = wholePlan(SMALL);
@@ -289,9 +295,11 @@ export async function comparing(changed: readonly (readonly [x: number, y: numbe
   }
   // The second comparison starts before the first one is known.
   const [first, same] = await Promise.all([stream.compare(1, 0), stream.compare(0, 0)]);
+  const expected = thumbnailOf(await stream.packed(1), 24, 16);
   await stream.disposed();
-  if (same.some((flag) => flag !== 0)) throw new Error('A picture differs from itself.');
-  return [...first];
+  if (same.changed.some((flag) => flag !== 0)) throw new Error('A picture differs from itself.');
+  const errors = expected.map((value, i) => Math.abs(value - (first.thumbnail[i] ?? Number.NaN)));
+  return { cells: [...first.changed], thumbnail: Math.max(...errors) };
 }
 
 /** Loses the device in the middle of a run. */

@@ -139,7 +139,8 @@ describe('reuse with a recurrent encoder', () => {
   });
 
   it('computes with all that was remembered once the picture moves again', async () => {
-    const frames = [...still, ...pan(96, 64, 8)];
+    const moving = Array.from({ length: 8 }, (_, i) => photoFrame(96, 64, 43 + i * 3, 32 + i * 2, (16 + i) * 40_000));
+    const frames = [...still, ...moving];
     const { out } = await run(frames);
     const centres = [still.length, frames.length - 1];
     const windows = centres.map((centre) => windowOf(centre, frames.length, 3));

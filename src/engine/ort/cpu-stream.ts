@@ -2,6 +2,7 @@ import { packRgb } from '../../frame/colour.js';
 import type { FrameTimes, PlanarFrame, Size } from '../../frame/frame.js';
 import { TileBlender } from '../blend.js';
 import {
+  type Comparison,
   type EngineStream,
   type LoadedModel,
   noTimes,
@@ -9,7 +10,7 @@ import {
   type StreamShape,
   type Tile,
 } from '../engine.js';
-import { differingCells, stitchTile } from '../planes.js';
+import { differingCells, stitchTile, thumbnailOf } from '../planes.js';
 import { free, type Ports, runEncode, runFuse, type Sessions } from './cpu-graphs.js';
 import { CpuRing } from './cpu-ring.js';
 import type { OrtRuntime } from './runtime.js';
@@ -58,13 +59,17 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     this.#ring.frame(slot).set(rgb);
   }
 
-  async compare(slot: number, previous: number): Promise<Uint8Array> {
+  compare(slot: number, previous: number): Comparison {
     const start = performance.now();
     const { width, height } = this.shape.encode.picture;
     const { align } = this.model.manifest;
-    const cells = differingCells(this.#ring.frame(slot), this.#ring.frame(previous), width, height, align);
+    const frame = this.#ring.frame(slot);
+    const comparison = {
+      changed: differingCells(frame, this.#ring.frame(previous), width, height, align),
+      thumbnail: thumbnailOf(frame, width, height),
+    };
     this.times.compare += performance.now() - start;
-    return cells;
+    return comparison;
   }
 
   async encode(slot: number, previous?: number): Promise<void> {

@@ -1,16 +1,17 @@
 import type { Size } from '../../frame/frame.js';
+import { type Comparison, THUMBNAIL } from '../engine.js';
 import type { GpuScope } from './device.js';
 import type { ReadBack } from './read-back.js';
 
 /**
- * Compares two packed pictures `[3, height, width]` cell by cell. One invocation makes one word: four cells, a byte
- * each, 1 where any of the cell's values differs. Cells are counted row by row.
+ * Compares two packed pictures `[3, height, width]` cell by cell: bytes of words, 1 where any of a cell's values differs,
+ * cells counted row by row. Behind them, as floats, the thumbnail of the first picture.
  */
 const WGSL = /* wgsl */ `
-struct Params { size: vec2u, cell: u32, cells: u32 }
+struct Params { size: vec2u, cell: u32, cells: u32, thumbnail: vec2u }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> flags: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<u32>;
 @group(0) @binding(3) var<uniform> p: Params;
 
 fn differs(index: u32) -> bool {
@@ -27,23 +28,42 @@ fn differs(index: u32) -> bool {
   return false;
 }
 
+fn sample(index: u32) -> f32 {
+  let first = vec2u(index % p.thumbnail.x, index / p.thumbnail.x) * 8u;
+  var sum = 0.0;
+  for (var y = 0u; y < 8u; y++) {
+    for (var x = 0u; x < 8u; x++) {
+      let at = (first + vec2u(x, y)) * p.size / (p.thumbnail * 8u);
+      sum += a[(p.size.y + at.y) * p.size.x + at.x];
+    }
+  }
+  return sum / 64.0;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x * 4u >= p.cells) { return; }
-  var word = 0u;
-  for (var i = 0u; i < 4u; i++) {
-    let index = id.x * 4u + i;
-    if (index < p.cells && differs(index)) { word |= 1u << (8u * i); }
+  let words = (p.cells + 3u) / 4u;
+  if (id.x < words) {
+    var word = 0u;
+    for (var i = 0u; i < 4u; i++) {
+      let index = id.x * 4u + i;
+      if (index < p.cells && differs(index)) { word |= 1u << (8u * i); }
+    }
+    out[id.x] = word;
+  } else if (id.x < words + p.thumbnail.x * p.thumbnail.y) {
+    out[id.x] = bitcast<u32>(sample(id.x - words));
   }
-  flags[id.x] = word;
 }
 `;
 
-/** Finds what changed between packed pictures of one size. */
+const SAMPLES = THUMBNAIL.width * THUMBNAIL.height;
+
+/** Compares packed pictures of one size. */
 export class Comparer {
   readonly #params: GPUBuffer;
-  readonly #flags: GPUBuffer;
+  readonly #out: GPUBuffer;
   readonly #cells: number;
+  readonly #words: number;
   readonly #groups = new Map<GPUBuffer, Map<GPUBuffer, GPUBindGroup>>();
 
   constructor(
@@ -53,23 +73,30 @@ export class Comparer {
     cell: number,
   ) {
     this.#cells = (size.width / cell) * (size.height / cell);
-    this.#params = scope.constants('compare parameters', new Uint32Array([size.width, size.height, cell, this.#cells]));
-    this.#flags = scope.buffer('compare flags', this.#cells);
+    this.#words = Math.ceil(this.#cells / 4);
+    const { width, height } = THUMBNAIL;
+    const params = [size.width, size.height, cell, this.#cells, width, height];
+    this.#params = scope.constants('compare parameters', new Uint32Array(params));
+    this.#out = scope.buffer('comparison', (this.#words + SAMPLES) * 4);
   }
 
-  /** Submits the comparison now; answers, later, with a byte per cell. */
-  compare(a: GPUBuffer, b: GPUBuffer): Promise<Uint8Array> {
+  /** Submits the comparison now; answers later. */
+  compare(a: GPUBuffer, b: GPUBuffer): Promise<Comparison> {
+    const bytes = (this.#words + SAMPLES) * 4;
     return this.readBack.read(
-      this.#cells,
+      bytes,
       (encoder, staging) => {
         const pass = encoder.beginComputePass();
         pass.setPipeline(this.scope.gpu.pipeline('compare', WGSL));
         pass.setBindGroup(0, this.#group(a, b));
-        pass.dispatchWorkgroups(Math.ceil(this.#cells / 256));
+        pass.dispatchWorkgroups(Math.ceil((this.#words + SAMPLES) / 64));
         pass.end();
-        encoder.copyBufferToBuffer(this.#flags, 0, staging, 0, this.#flags.size);
+        encoder.copyBufferToBuffer(this.#out, 0, staging, 0, bytes);
       },
-      (mapped) => new Uint8Array(mapped).slice(0, this.#cells),
+      (mapped) => ({
+        changed: new Uint8Array(mapped).slice(0, this.#cells),
+        thumbnail: new Float32Array(mapped, this.#words * 4, SAMPLES).slice(),
+      }),
     );
   }
 
@@ -83,7 +110,7 @@ export class Comparer {
     if (!group) {
       group = this.scope.gpu.device.createBindGroup({
         layout: this.scope.gpu.pipeline('compare', WGSL).getBindGroupLayout(0),
-        entries: [a, b, this.#flags, this.#params].map((buffer, binding) => ({ binding, resource: { buffer } })),
+        entries: [a, b, this.#out, this.#params].map((buffer, binding) => ({ binding, resource: { buffer } })),
       });
       row.set(b, group);
     }

@@ -1,7 +1,7 @@
 import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
-import { type EngineStream, noTimes, type StageTimes, type Tile } from '../engine.js';
+import { type Comparison, type EngineStream, noTimes, type StageTimes, type Tile } from '../engine.js';
 import { Blender } from './blend.js';
 import { Comparer } from './compare.js';
 import type { GpuDevice, GpuScope } from './device.js';
@@ -90,7 +90,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#call(() => this.#numbers(plane, 3 * width * height));
   }
 
-  compare(slot: number, previous: number): Promise<Uint8Array> {
+  compare(slot: number, previous: number): Promise<Comparison> {
     return this.#call(() =>
       this.#timed('compare', () =>
         this.#comparer.compare(this.#ring.plane(slot, 'frame'), this.#ring.plane(previous, 'frame')),
