@@ -15,6 +15,8 @@ export interface Figures {
   readonly ssimY: number;
   /** PSNR over all three channels in dB. */
   readonly psnrRgb: number;
+  /** SSIM of R', G' and B', their mean. */
+  readonly ssimRgb: number;
   /** Mean absolute change of the error of Y from the frame before, in levels; NaN where no two frames follow each other. */
   readonly flicker: number;
 }
@@ -43,6 +45,7 @@ export class Meter {
       psnrY: psnr(meanOf(error.data, (value) => value * value)),
       ssimY: ssim(expected, made),
       psnrRgb: psnr(innerSquares(truth, picture)),
+      ssimRgb: meanOf([0, 1, 2], (channel) => ssim(innerChannel(truth, channel), innerChannel(picture, channel))),
       flicker: before ? meanOf(error.data, (value, i) => Math.abs(value - (before.data[i] as number))) : Number.NaN,
     });
     this.#before = error;
@@ -69,7 +72,13 @@ export function meanFigures(figures: readonly Figures[]): Figures {
       figures.map((one) => one[key]),
       (value) => value,
     );
-  return { psnrY: mean('psnrY'), ssimY: mean('ssimY'), psnrRgb: mean('psnrRgb'), flicker: mean('flicker') };
+  return {
+    psnrY: mean('psnrY'),
+    ssimY: mean('ssimY'),
+    psnrRgb: mean('psnrRgb'),
+    ssimRgb: mean('ssimRgb'),
+    flicker: mean('flicker'),
+  };
 }
 
 /** Structural similarity of two planes of at least 11x11, in levels of 255: the mean over all whole windows. */
@@ -103,18 +112,25 @@ function meanOf(values: ArrayLike<number>, of: (value: number, i: number) => num
   return sum / values.length;
 }
 
-/** Y of a picture without its border. */
-function innerLuma({ width, height, data }: Picture): Plane {
+/** A picture without its border, one number a pixel; `of` is given where the pixel's R is. */
+function innerPlane({ width, height }: Picture, of: (at: number) => number): Plane {
   const inner = { width: width - 2 * BORDER, height: height - 2 * BORDER };
-  const luma = new Float64Array(inner.width * inner.height);
+  const plane = new Float64Array(inner.width * inner.height);
   for (let y = 0, write = 0; y < inner.height; y++) {
     let read = ((y + BORDER) * width + BORDER) * 3;
-    for (let x = 0; x < inner.width; x++, read += 3, write++) {
-      const [red, green, blue] = [data[read] as number, data[read + 1] as number, data[read + 2] as number];
-      luma[write] = 16 + red * LUMA[0] + green * LUMA[1] + blue * LUMA[2];
-    }
+    for (let x = 0; x < inner.width; x++, read += 3, write++) plane[write] = of(read);
   }
-  return { ...inner, data: luma };
+  return { ...inner, data: plane };
+}
+
+function innerLuma(picture: Picture): Plane {
+  const { data } = picture;
+  const level = (at: number): number => data[at] as number;
+  return innerPlane(picture, (at) => 16 + level(at) * LUMA[0] + level(at + 1) * LUMA[1] + level(at + 2) * LUMA[2]);
+}
+
+function innerChannel(picture: Picture, channel: number): Plane {
+  return innerPlane(picture, (at) => picture.data[at + channel] as number);
 }
 
 /** Mean squared difference over all channels, without the border. */

@@ -64,7 +64,9 @@ function readPng(bytes: Uint8Array, path: string): Picture {
 async function* readClip(path: string, most: number): AsyncGenerator<Picture> {
   const frames = ['-frames:v', `${most}`, '-fps_mode', 'passthrough'];
   const ppm = ['-pix_fmt', 'rgb24', '-c:v', 'ppm', '-f', 'image2pipe', '-'];
-  const ffmpeg = spawn('ffmpeg', ['-v', 'error', '-i', path, ...frames, ...ppm], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ffmpeg = spawn('ffmpeg', ['-v', 'error', '-noautorotate', '-i', path, ...frames, ...ppm], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let complaints = '';
   ffmpeg.stderr.on('data', (text: Buffer) => {
     complaints = `${complaints}${text}`.slice(0, MOST_COMPLAINTS);

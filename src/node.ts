@@ -122,13 +122,17 @@ function openLane(
   let waiting: PlanarFrame[] = [];
   const source = locate(options.model === 'auto' ? defaultModel('wasm', options.scale) : options.model);
   const patience = new Patience();
+  /** Ends the waiting for a model. */
+  const closing = new AbortController();
   const open = (): UpscaleSession<PlanarFrame, PlanarFrame> =>
     new UpscaleSession<PlanarFrame, PlanarFrame>({
       clock: realClock,
       budgetMs: options.budgetMs,
       failed: fail,
       open: async (size) => {
-        const { engine: started, model } = await patience.ask(() => verified(source, options.scale, threads));
+        const { engine: started, model } = await patience.ask(() =>
+          verified(source, options.scale, threads, closing.signal),
+        );
         return Upscaler.open(started, model, {
           size,
           lookahead: options.lookahead,
@@ -153,6 +157,7 @@ function openLane(
     }
   };
   const fail = (thrown: unknown): void => {
+    if (closing.signal.aborted) return;
     tell(thrown);
     session.dispose();
     session = open();
@@ -191,6 +196,7 @@ function openLane(
       await session.flush().catch(fail);
     },
     dispose: () => {
+      closing.abort();
       mailbox.close();
       session.dispose();
       waiting = [];
@@ -223,9 +229,10 @@ async function verified(
   source: ModelLocation | PackedModel,
   scale: number,
   threads: number,
+  signal: AbortSignal,
 ): Promise<{ engine: NodeEngine; model: LoadedModel }> {
   engine ??= startEngine(threads);
-  const [started, model] = await Promise.all([engine, loader.load(source)]);
+  const [started, model] = await Promise.all([engine, loader.load(source, { signal })]);
   const { manifest } = model;
   if (manifest.scale !== scale) {
     const how = `The model ${manifest.name} enlarges ${manifest.scale} times, not ${scale}.`;

@@ -8,6 +8,10 @@ import numpy as np
 from PIL import Image
 
 
+ZOOM = 1.15  # how much a window may grow
+TURN = 0.25  # radians a window may be turned; its corners then reach 1.25 times as far
+
+
 def pan(picture, frames, side, rng, scrolled=False):
     """A clip u8 [frames, side, side, 3] of a window that moves over a PIL picture.
 
@@ -16,8 +20,9 @@ def pan(picture, frames, side, rng, scrolled=False):
     """
     sizes = np.array(picture.size)
     most = sizes.min() / (side * 1.25)  # pixels of the picture per pixel of the clip
-    free = not scrolled and most >= 2
-    step = rng.uniform(2.0, min(most, 3.0)) if free else 1.0
+    free = not scrolled and most >= 2 * ZOOM
+    step = rng.uniform(2.0, min(most / ZOOM, 3.0)) if free else 1.0
+    furthest = step * ZOOM if free else 1.0
     if scrolled:
         speed = np.array([(0, rng.integers(0, 24)), rng.integers(-6, 7, 2), (0, 0)][rng.integers(3)], float)
     else:
@@ -25,7 +30,8 @@ def pan(picture, frames, side, rng, scrolled=False):
         speed = rng.normal(0, 1, 2) * rng.choice([0.4, 1.5, 4.0])
     shake = 0.0 if scrolled else rng.choice([0, 0.3, 1.0])
     angle, turn, zoom = rng.normal(0, (0.1, 0.004, 0.004)) if free else (0.0, 0.0, 0.0)
-    margin = step * side / 2 * (1.25 if free else 1.0)
+    angle = np.clip(angle, -TURN, TURN)
+    margin = furthest * side / 2 * (1.25 if free else 1.0)
     last = np.maximum(margin, sizes - margin)
     centre = rng.uniform(margin, last)
     clip = np.empty((frames, side, side, 3), np.uint8)
@@ -35,7 +41,7 @@ def pan(picture, frames, side, rng, scrolled=False):
         centre = centre + speed * step
         speed = np.where((centre < margin) | (centre > last), -speed, speed)  # turns round at the picture's edge
         centre = np.clip(centre, margin, last)
-        angle, step = angle + turn, step * (1 + zoom)
+        angle, step = np.clip(angle + turn, -TURN, TURN), min(step * (1 + zoom), furthest)
     return clip
 
 

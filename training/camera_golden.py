@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .colour import from_i420
 from .networks import load
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 8
@@ -31,24 +32,6 @@ def cut(clip):
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-def to_rgb(i420):
-    """One I420 frame, BT.601 limited range -> float [3, h, w] in 0..1, clamped, never rounded.
-
-    Each chroma sample stands for its 2x2 pixels. R = 255/219*(Y-16) + 2*(1-Kr)*255/224*(Cr-128), and so on,
-    with Kr = 0.299, Kb = 0.114.
-    """
-    area = WIDTH * HEIGHT
-    planes = np.frombuffer(i420, np.uint8).astype(np.float64)
-    luma = (planes[:area].reshape(HEIGHT, WIDTH) - 16) / 219
-    chroma = planes[area:].reshape(2, HEIGHT // 2, WIDTH // 2).repeat(2, 1).repeat(2, 2)
-    cb, cr = (chroma - 128) / 224
-    red, green, blue = 0.299, 0.587, 0.114
-    r = luma + 2 * (1 - red) * cr
-    b = luma + 2 * (1 - blue) * cb
-    g = luma - (2 * (1 - blue) * blue * cb + 2 * (1 - red) * red * cr) / green
-    return np.clip(np.stack([r, g, b]), 0, 1).astype(np.float32)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", default="training/runs", help="folder of the run mana-nano-x2")
@@ -59,7 +42,8 @@ def main():
     raw = cut(arguments.clip)
     size = WIDTH * HEIGHT * 3 // 2
     assert len(raw) == FRAMES * size, f"{arguments.clip}: {len(raw)} bytes are not {FRAMES} frames."
-    frames = torch.from_numpy(np.stack([to_rgb(raw[i * size : (i + 1) * size]) for i in range(FRAMES)]))
+    planes = np.frombuffer(raw, np.uint8).reshape(FRAMES, size)
+    frames = torch.from_numpy(from_i420(planes, WIDTH, HEIGHT)).movedim(-1, 1).contiguous()
     network = load(arguments.runs, "mana-nano-x2")
     stream = frames.repeat(LOOPS + 1, 1, 1, 1)[None]
     with torch.no_grad():

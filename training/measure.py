@@ -1,17 +1,15 @@
 """Quick measurements while a network trains: PSNR on Y of held-out segments and of a few frames of Vid4."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
+from . import datasets
 from .data import bicubic
-from .codec import read_video
+from .networks import BLOCK
 from .segments import Segments
 
 BORDER = 8
 LUMA = torch.tensor([65.481, 128.553, 24.966])  # Y of BT.601 in 16..235, from RGB in 0..1
-SEQUENCES = {"calendar": (720, 576), "city": (704, 576), "foliage": (720, 480), "walk": (720, 480)}
 CENTRES = (13, 18)
 HELD = 20  # segments
 
@@ -34,11 +32,12 @@ class Measure:
             for name, variant in (("held", 0), ("codec", 1))
         ]
         self.vid4 = {}
-        for name, size in SEQUENCES.items() if vid4 else ():
-            step = 8 * scale
-            width, height = (side // step * step for side in size)
-            truth = read_video(Path(vid4) / f"{name}.mkv", size, most=CENTRES[-1] + 4)[:, :height, :width]
-            self.vid4[name] = as_tensor(bicubic(truth, scale)[None]), as_tensor(truth[None, list(CENTRES)])
+        for sequence in datasets.clips(vid4, CENTRES[-1] + 4) if vid4 else ():
+            truth = sequence.read()
+            height, width = (side // (2 * scale) * 2 * scale for side in truth.shape[1:3])
+            truth = truth[:, :height, :width]
+            low = as_tensor(bicubic(truth, scale)[None])
+            self.vid4[sequence.name] = as_grid(low), as_tensor(truth[None, list(CENTRES)])
 
     @torch.no_grad()
     def __call__(self, network):
@@ -48,10 +47,17 @@ class Measure:
             values = [psnr_y(t[list(centres)], network(x[None], centres)[0]).mean() for x, t in zip(low, truth)]
             scores[name] = float(np.mean(values))
         for name, (low, truth) in self.vid4.items():
-            scores[name] = float(psnr_y(truth, network(low, CENTRES)).mean())
+            height, width = truth.shape[-2:]
+            scores[name] = float(psnr_y(truth, network(low, CENTRES)[..., :height, :width]).mean())
         if self.vid4:
             scores["vid4"] = float(np.mean([scores[name] for name in self.vid4]))
         return {name: round(value, 3) for name, value in scores.items()}
+
+
+def as_grid(low):
+    """[1, n, 3, h, w] with edges repeated to multiples of 8, as the package pads pictures."""
+    height, width = (-side % BLOCK for side in low.shape[-2:])
+    return torch.nn.functional.pad(low[0], (0, width, 0, height), "replicate")[None]
 
 
 def as_tensor(frames):

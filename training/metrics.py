@@ -8,7 +8,7 @@ import numpy as np
 BORDER = 8
 LUMA = np.array([65.481, 128.553, 24.966]) / 255
 MOST_DB = 100.0  # what equal pictures get, so that a mean over frames stays a number
-MEASURES = ("psnrY", "ssimY", "psnrRgb", "flicker")
+MEASURES = ("psnrY", "ssimY", "psnrRgb", "ssimRgb", "flicker")
 
 # The window of Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004.
 TAPS = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
@@ -64,6 +64,8 @@ class Meter:
         self.frames["psnrY"].append(psnr(error))
         self.frames["psnrRgb"].append(psnr(inner(difference)))
         self.frames["ssimY"].append(ssim(inner(luma(truth)), inner(luma(picture))))
+        planes = zip(np.moveaxis(truth.astype(np.float64), -1, 0), np.moveaxis(picture.astype(np.float64), -1, 0))
+        self.frames["ssimRgb"].append(np.mean([ssim(inner(one), inner(two)) for one, two in planes]))
         # Flicker: what changes in the error from one frame to the next, which no still picture shows.
         if self.before and self.before[0] == number - 1:
             self.frames["flicker"].append(np.mean(np.abs(error - self.before[1])))

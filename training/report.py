@@ -3,8 +3,8 @@
 from .conditions import CLEAN
 from .metrics import BORDER
 
-TITLES = {"psnrY": "PSNR Y, dB", "ssimY": "SSIM Y", "psnrRgb": "PSNR RGB, dB", "flicker": "flicker Y, levels"}
-DIGITS = {"psnrY": 2, "ssimY": 4, "psnrRgb": 2, "flicker": 3}
+TITLES = {"psnrY": "PSNR Y, dB", "ssimY": "SSIM Y", "psnrRgb": "PSNR RGB, dB", "ssimRgb": "SSIM RGB", "flicker": "flicker Y, levels"}
+DIGITS = {"psnrY": 2, "ssimY": 4, "psnrRgb": 2, "ssimRgb": 4, "flicker": 3}
 MOST_COLUMNS = 8  # sequences that get a column or a line of their own
 
 

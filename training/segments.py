@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .colour import subsampled
 from .data import VARIANTS
 
 NOISY = 0.03  # part of the clean samples that gets noise
+SUBSAMPLED = 0.25  # part of the clean samples whose colour has been through 4:2:0, as cameras and decoders give it
 PLACES = 3  # in a frame of a segment, of which the one with most detail is taken
 
 
@@ -36,7 +38,10 @@ class Segments:
             start = int(rng.integers(0, self.truth.shape[1] - frames + 1))
             low, truth = (clip[start : start + frames] for clip in (self.low[number, variant], self.truth[number]))
             y, x = self.place(rng, truth[0], patch)
-            low = low[:, y : y + patch, x : x + patch].astype(np.float32)
+            low = low[:, y : y + patch, x : x + patch]
+            if not coded and rng.random() < SUBSAMPLED:
+                low = subsampled(low)
+            low = low.astype(np.float32)
             s = self.scale
             truth = truth[:, y * s : (y + patch) * s, x * s : (x + patch) * s].astype(np.float32)
             if not coded and rng.random() < NOISY:

@@ -85,6 +85,14 @@ it('a load that is aborted ends at once with the reason, and its connections wit
   await expect.poll(() => models.open.size).toBe(0);
 });
 
+it('a track that is left while its model is on the way ends the downloads', async () => {
+  for (const file of Object.keys(files)) models.fault(file, 'stalled');
+  const { page } = await openPage(browser, pages.url);
+  await inPage(page, 'delivery', 'endedWhileLoading', models.url);
+  await expect.poll(() => models.open.size, { timeout: 10_000 }).toBe(0);
+  await page.close();
+});
+
 it('an altered file in the cache is never used', async () => {
   expect(await run('loadAgain', models.url, true)).toBe('loaded');
   expect(await run('alterCache')).toBe(Object.keys(files).length + 1);

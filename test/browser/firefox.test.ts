@@ -1,5 +1,6 @@
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SHIPPED_MODELS } from '../../src/model/registry.js';
 import type { operator, upscaledCanvas } from '../pages/firefox.js';
 import type { half as halfForm } from '../pages/webgpu.js';
 import { inPage, launchFirefox, openPage } from '../support/browser.js';
@@ -43,7 +44,7 @@ describe('Firefox', () => {
 
   it('WebGPU computes the half-precision graphs within their tolerance', async () => {
     const { page } = await openPage(browser, server.url);
-    for (const name of ['mana-nano-x2', 'mana-nano-x4']) {
+    for (const name of SHIPPED_MODELS) {
       const { half, fp16, fp32, tolerance } = await inPage<Awaited<ReturnType<typeof halfForm>>>(
         page,
         'webgpu',

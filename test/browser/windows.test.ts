@@ -31,7 +31,9 @@ it('after every kind of interruption a track’s frames are those of a stream th
   expect(stats.windowResets).toEqual({ cut: 1, gap: 1, mute: 1, source: 1, shape: 2 });
   const model = await shippedModel('mana-nano-x2');
   for (const { cause, frames, out } of result.scenes) {
-    const sources = frames.map((text) => rgbx(new Uint8ClampedArray(Buffer.from(text, 'base64')), 80, 48, { timestampUs: 0 }));
+    const sources = frames.map((text) =>
+      rgbx(new Uint8ClampedArray(Buffer.from(text, 'base64')), 80, 48, { timestampUs: 0 }),
+    );
     const windows = sources.map((_, centre) => windowOf(centre, sources.length, 3));
     const expected = await networkAlone(model, sources, windows);
     for (const [i, picture] of expected.entries()) {

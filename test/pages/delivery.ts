@@ -8,7 +8,7 @@ import {
   upscaleTrack,
 } from '/dist/index.js';
 import type { Manifest } from '../../src/model/manifest.js';
-import { bytesOf, eachFrame, panTrack, psnr, until, view } from './sources.js';
+import { bytesOf, eachFrame, panTrack, psnr, sleep, until, view } from './sources.js';
 
 /** A budget that a slow test machine keeps. */
 const PATIENT = { backend: 'wasm', budgetMs: 20_000 } as const;
@@ -96,6 +96,18 @@ export async function abortedLoad(url: string): Promise<{ reason: string; ms: nu
   };
   const reason = await loadModel(url, { signal: abort.signal, onProgress }).then(() => 'loaded', String);
   return { reason, ms: performance.now() - abortedMs };
+}
+
+/** A stream that is ended while its model is on the way. */
+export async function endedWhileLoading(url: string): Promise<void> {
+  const { track } = panTrack(2000, 40, () => [80, 48, 2]);
+  const upscaled = await upscaleTrack(track, { ...PATIENT, model: url });
+  await new Promise((resolve) => upscaled.addEventListener('loading', resolve, { once: true }));
+  // Another stream keeps the workers alive, so that it is not their end that ends the downloads.
+  const other = await upscaleTrack(track, { ...PATIENT, model: 'mana-nano-x2' });
+  upscaled.dispose();
+  await sleep(500);
+  Object.assign(globalThis, { other });
 }
 
 /** Whether a model can be loaded once more; without Cache Storage on request. */

@@ -39,9 +39,9 @@ export interface ModelServer {
 
 const SLOW_MS = 20;
 
-/** Serves a folder of `models/`. */
-export async function serveModel(name: string): Promise<ModelServer> {
-  const folder = new URL(`../../models/${name}/`, import.meta.url);
+/** Serves a folder of `models/`, or of another folder of the project. */
+export async function serveModel(name: string, among = 'models'): Promise<ModelServer> {
+  const folder = new URL(`../../${among}/${name}/`, import.meta.url);
   const replaced = new Map<string, Uint8Array>();
   const faults = new Map<string, { fault: Fault; times: number }>();
   const asked: string[] = [];

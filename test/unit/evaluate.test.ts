@@ -18,6 +18,8 @@ const fixture = fileURLToPath(new URL('../fixtures/evaluate/', import.meta.url))
 const known = JSON.parse(await readFile(join(fixture, 'figures.json'), 'utf8')) as {
   readonly resized: Readonly<Record<string, string>>;
   readonly bicubic: Readonly<Record<'x2' | 'x4', Figures>>;
+  /** Of mana-nano-x2, by lookahead. */
+  readonly network: Readonly<Record<'0' | '3', Figures>>;
 };
 
 async function all(sequence: Sequence, most = 100): Promise<Picture[]> {
@@ -165,11 +167,20 @@ describe('pictures', () => {
 describe('measure', () => {
   const engine = wasmEngine();
 
-  it.each([0, 3])('runs a sequence through the pipeline, lookahead %i', async (lookahead) => {
+  it.each([
+    [0, undefined],
+    [3, undefined],
+    [3, 700],
+  ] as const)('agrees with Python to 0.02 dB, lookahead %i, tiles of at most %s pixels', async (lookahead, tile) => {
     const model = await shippedModel('mana-nano-x2');
-    const measured = await measure(engine, model, await pan(), { lookahead, tile: undefined, frames: 100 });
-    expect(measured).toMatchObject({ name: 'pan', frames: 2, tiles: 1 });
+    const measured = await measure(engine, model, await pan(), { lookahead, tile, frames: 100 });
+    expect(measured).toMatchObject({ name: 'pan', frames: 2 });
+    expect(measured.tiles > 1).toBe(tile !== undefined);
     expect(measured.bicubic.psnrY).toBeCloseTo(known.bicubic.x2.psnrY, 9);
+    const python = known.network[`${lookahead}`];
+    expect(Math.abs(measured.model.psnrY - python.psnrY)).toBeLessThan(0.02);
+    expect(Math.abs(measured.model.psnrRgb - python.psnrRgb)).toBeLessThan(0.02);
+    expect(Math.abs(measured.model.ssimY - python.ssimY)).toBeLessThan(5e-4);
     // A picture of a frame too early or too late, or with its colours swapped, would be far below bicubic.
     expect(measured.model.psnrY).toBeGreaterThan(measured.bicubic.psnrY + 0.3);
   });

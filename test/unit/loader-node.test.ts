@@ -1,11 +1,14 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { concatMap, delay, from, lastValueFrom, of, toArray } from 'rxjs';
+import { concat, concatMap, delay, from, lastValueFrom, NEVER, of, toArray } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Manifest } from '../../src/model/manifest.js';
 import type { LoadProgress, ModelBytes, ModelSource, PlanarFrame, UpscaleError } from '../../src/node.js';
+import { Upscaler } from '../../src/pipeline/upscaler.js';
+import { fixtureModel } from '../support/fixtures.js';
 import { type ModelServer, serveModel } from '../support/model-server.js';
+import { wasmEngine } from '../support/models.js';
 import { photoFrame } from '../support/pictures.js';
 
 const NAME = 'mana-nano-x2';
@@ -33,12 +36,12 @@ afterEach(async () => {
   await node.clearModelCache();
 });
 
-/** Three frames through a model, and why it was not used. */
-async function upscale(model: ModelSource): Promise<{ out: PlanarFrame[]; reasons: UpscaleError[] }> {
+/** A few frames through a model, and why it was not used. */
+async function upscale(model: ModelSource, scale = 2, count = 3): Promise<{ out: PlanarFrame[]; reasons: UpscaleError[] }> {
   const reasons: UpscaleError[] = [];
-  const frames = [0, 1, 2].map((i) => photoFrame(32, 24, i * 3, i, i * 40_000));
+  const frames = Array.from({ length: count }, (_, i) => photoFrame(32, 24, i * 3, i, i * 40_000));
   const live = from(frames).pipe(concatMap((frame) => of(frame).pipe(delay(150))));
-  const operator = node.manaUpscale({ model, lookahead: 0, onFallback: (reason) => reasons.push(reason) });
+  const operator = node.manaUpscale({ model, scale, lookahead: 0, onFallback: (reason) => reasons.push(reason) });
   return { out: await lastValueFrom(live.pipe(operator, toArray())), reasons };
 }
 
@@ -66,6 +69,37 @@ it('the bytes that loadModel gives are the caller’s own', async () => {
   const again = await node.loadModel(server.url);
   const original = await readFile(new URL(`../../models/${NAME}/golden.bin`, import.meta.url));
   expect(Buffer.compare(again.files['golden.bin'] as Uint8Array, original)).toBe(0);
+});
+
+it('the network as published runs, at a URL and as bytes', async () => {
+  const published = await serveModel('mana-paper', 'test/fixtures');
+  const model = await fixtureModel('mana-paper');
+  const frame = photoFrame(32, 24);
+  const expected: PlanarFrame[] = [];
+  const upscaler = await Upscaler.open(wasmEngine(), model, {
+    size: { width: 32, height: 24 },
+    lookahead: 0,
+    emit: (out) => expected.push(out),
+  });
+  await upscaler.push(frame, frame, 0, () => undefined);
+  upscaler.dispose();
+  for (const source of [published.url, { manifest: model.manifest, files: Object.fromEntries(model.files) }]) {
+    const { out, reasons } = await upscale(source, 4, 1);
+    expect(reasons).toEqual([]);
+    expect(out[0]).toMatchObject({ width: 128, height: 96 });
+    expect(Buffer.compare(out[0]!.data, expected[0]!.data)).toBe(0);
+  }
+  await published.stop();
+});
+
+it('a stream that is left stops its downloads', async () => {
+  server.fault('encode.onnx', 'stalled');
+  const stream = concat(of(photoFrame(32, 24)), NEVER).pipe(node.manaUpscale({ model: server.url, lookahead: 0 }));
+  const subscription = stream.subscribe();
+  await expect.poll(() => server.sent.get('encode.onnx') ?? 0).toBeGreaterThan(0);
+  expect(server.open.size).toBeGreaterThan(0);
+  subscription.unsubscribe();
+  await expect.poll(() => server.open.size).toBe(0);
 });
 
 it('a model that is not there is asked for once, however many frames come', async () => {
