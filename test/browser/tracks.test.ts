@@ -150,8 +150,7 @@ describe('upscaleTrack in Chromium', () => {
 
   it('ends with its source, its user, its signal; refuses what cannot be', async () => {
     const result = await clean<Awaited<ReturnType<typeof endings>>>('endings');
-    // The window's last frames leave in a burst, of which Chromium's track processor, in the page, may drop one.
-    expect(result['lastFrame']).toBeGreaterThanOrEqual(28);
+    expect(result['lastFrame']).toBe(29);
     expect(result).toMatchObject({
       contentHint: 'detail',
       sourceAfterStop: 'live',

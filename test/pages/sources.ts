@@ -64,9 +64,12 @@ export async function bytesOf(frame: VideoFrame): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Reads all frames of a track until it ends. The reader owns and closes them. */
+/**
+ * Reads all frames of a track until it ends. The reader owns and closes them. It has room for a burst: by default a
+ * processor keeps only the newest frame for a reader that is busy.
+ */
 export async function eachFrame(track: MediaStreamTrack, take: (frame: VideoFrame) => Promise<boolean>): Promise<void> {
-  const reader = new MediaStreamTrackProcessor({ track: track as MediaStreamVideoTrack }).readable.getReader();
+  const reader = new MediaStreamTrackProcessor({ track: track as MediaStreamVideoTrack, maxBufferSize: 8 }).readable.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
