@@ -1,10 +1,12 @@
 """Model cards: what a person wants to know of a shipped model, written from its manifest, its configuration and its run."""
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 import yaml
 
+from .report import DIGITS, TITLES
 from .train import DEFAULTS
 
 HERE = Path(__file__).parent
@@ -14,21 +16,23 @@ SIZES = {"nano": "made for real time on a processor", "live": "made for real tim
 def card(runs, manifest):
     """The text of models/<name>/README.md."""
     name, scale, s = manifest["name"], manifest["scale"], manifest["settings"]
-    size = name.split("-")[1]
+    size, encode, fuse = name.split("-")[1], manifest["encode"], manifest["fuse"]
     config = yaml.safe_load((HERE / "configs" / f"{name}.yaml").read_text())
     log = [json.loads(line) for line in (Path(runs) / name / "log.jsonl").read_text().splitlines()]
     last = {line["stage"]: line for line in log}
     lines = [
         f"# {name}",
         "",
-        f"The {size} x{scale} network of the `mana-live` family, {SIZES[size]}: {s['channels']} channels, {s['encoder_blocks']} encoder and "
-        f"{s['decoder_blocks']} decoder blocks, {manifest['parameters']:,} parameters. {parts(s)}",
+        f"The {size} x{scale} network of the `mana-live` family, {SIZES[size]}: {s['channels']} channels, "
+        f"{s['encoder_blocks']} encoder and {s['decoder_blocks']} decoder blocks, {manifest['parameters']:,} parameters. "
+        f"{parts(s)}",
         "",
-        "A streaming form of Yu, Liu, Bo, Mei: *Memory-Augmented Non-Local Attention for Video Super-Resolution*, CVPR 2022,",
-        "[arXiv 2108.11048](https://arxiv.org/abs/2108.11048); its own weights, trained for this project. Licence: MIT.",
+        "A streaming form of Yu, Liu, Bo, Mei: *Memory-Augmented Non-Local Attention for Video Super-Resolution*,",
+        "CVPR 2022, [arXiv 2108.11048](https://arxiv.org/abs/2108.11048); its own weights, trained for this project.",
+        "Licence: MIT.",
         "",
-        f"Multiply-adds per low-resolution pixel: encode {manifest['encode']['macsPerPixel']:,}, fuse {manifest['fuse']['macsPerPixel']:,}. "
-        f"Estimated peak of fuse's fp32 intermediates: {manifest['fuse']['peakBytesPerPixel']} bytes per low-resolution pixel.",
+        f"Multiply-adds per low-resolution pixel: encode {encode['macsPerPixel']:,}, fuse {fuse['macsPerPixel']:,}. "
+        f"Estimated peak of fuse's fp32 intermediates: {fuse['peakBytesPerPixel']} bytes per low-resolution pixel.",
         "",
         "## Files",
         "| file | bytes |",
@@ -36,8 +40,8 @@ def card(runs, manifest):
         *[f"| `{file}` | {about['bytes']:,} |" for file, about in manifest["files"].items()],
         "",
         "`encode` runs once a frame, `fuse` once an output frame; sides are multiples of 8. `.fp16` files compute in half",
-        "precision between fp32 inputs and outputs. `golden.bin`: the first seven frames of a stream, 24x16, u8 planar, then the",
-        "expected output, float32 little-endian. `manifest.json`: everything the package reads about the network.",
+        "precision between fp32 inputs and outputs. `golden.bin`: the first seven frames of a stream, 24x16, u8 planar, then",
+        "the expected output, float32 little-endian. `manifest.json`: everything the package reads about the network.",
         "",
         "## Quality",
         *quality(manifest["metrics"]),
@@ -46,16 +50,19 @@ def card(runs, manifest):
         "",
         "## Training",
         *[
-            f"Stage {number}: {last[number]['step']:,} of {stage['steps']:,} steps of {stage['batch']} sequences and {stage['outputs']} outputs, "
-            f"{stage['codec']:.0%} through a codec; {last[number]['seconds'] / 3600:.1f} hours on one core of a 2-core AMD EPYC machine."
+            f"Stage {number}: {last[number]['step']:,} of {stage['steps']:,} steps of {stage['batch']} sequences and "
+            f"{stage['outputs']} outputs, {stage['codec']:.0%} through a codec; {last[number]['seconds'] / 60:.0f} minutes "
+            "on one core of a 2-core AMD EPYC machine."
             for number, stage in enumerate(DEFAULTS | stage for stage in config["stages"])
             if number in last
         ],
-        f"Starts from `{config['start']}`.",
+        *start(config),
         "",
         "```sh",
+        "python3 -m training.data --data DATA --out SEGMENTS",
         *[
-            f"python3 -m training.train --config training/configs/{name}.yaml --segments SEGMENTS --run training/runs/{name} --stage {number}"
+            f"python3 -m training.train --config training/configs/{name}.yaml --segments SEGMENTS "
+            f"--run training/runs/{name} --stage {number}"
             for number in sorted(last)
         ],
         "```",
@@ -65,7 +72,7 @@ def card(runs, manifest):
         *[f"| {d['name']} | {d['source']} | {d['licence']} |" for d in manifest["trainingData"]],
         "",
         "## Limits",
-        "- Trained for hours on a processor and a small set of lossy clips: not the state of the art.",
+        "- Trained on a processor and a small set of lossy clips: not the state of the art.",
         "- On strongly compressed input its gain over bicubic is a few tenths of a decibel at most.",
         "",
     ]
@@ -85,15 +92,31 @@ def parts(s):
     return " ".join(said) or "It sees one frame."
 
 
+def start(config):
+    """Where the first weights come from; a configuration says more of it under `started`."""
+    if "start" not in config:
+        return []
+    return [f"Starts from `{config['start']}`. {config.get('started', '')}".rstrip()]
+
+
 def quality(metrics):
-    """A table a row a measurement."""
+    """The entries of metrics.json: a table for each set, protocol and list of sequences, with a row a measurement."""
     if not metrics:
         return ["Not measured yet."]
-    sequences = [key for key in metrics[0] if key not in ("set", "measure", "protocol", "value", "bicubicUp")]
-    rows = [
-        f"| {m['set']} | {m['measure']} | " + " | ".join(str(m.get(name, "")) for name in sequences)
-        + f" | **{m['value']}** | {m['bicubicUp']} |"
-        for m in metrics
-    ]  # fmt: skip
-    head = ["set", "measure", *sequences, "mean", "PIL bicubic up, mean"]
-    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows, "", f"{metrics[0]['protocol']}."]
+
+    def together(m):
+        return m["set"], m["protocol"], list(m["sequences"])
+
+    lines = []
+    for (title, protocol, sequences), group in groupby(sorted(metrics, key=together), together):
+        head = ["input", "lookahead", "measure", *sequences, "mean", "PIL bicubic up, mean"]
+        lines += ["", f"{title}: {protocol}.", "", row(head), "|" + "---|" * len(head)]
+        for m in group:
+            digits = next(DIGITS[measure] for measure, said in TITLES.items() if said == m["measure"])
+            *each, mean, bicubic = (f"{x:.{digits}f}" for x in (*m["sequences"].values(), m["value"], m["bicubicUp"]))
+            lines.append(row([m["input"], str(m["lookahead"]), m["measure"], *each, f"**{mean}**", bicubic]))
+    return lines[1:]
+
+
+def row(cells):
+    return "| " + " | ".join(cells) + " |"

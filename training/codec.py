@@ -46,17 +46,24 @@ def random_coding(rng):
     return Coding(codec, crf=int(rng.integers(*QUALITY[codec], endpoint=True)))
 
 
+def encode(frames, coding, path, fps=30):
+    """Writes u8 frames [n, h, w, 3], made 4:2:0 and encoded by `coding`, to a file. Sides must be even."""
+    height, width = frames.shape[1:3]
+    with tempfile.TemporaryDirectory() as folder:
+        # Not raw planes: ffmpeg skips some at the start if they happen to spell an ID3 tag.
+        source = Path(folder) / "source.y4m"
+        header = f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420mpeg2\n".encode()
+        source.write_bytes(header + b"".join(b"FRAME\n" + frame.tobytes() for frame in to_i420(frames)))
+        command = ["ffmpeg", "-v", "error", "-i", str(source), *coding.options(width, height, fps)]
+        subprocess.run([*command, "-fps_mode", "passthrough", str(path)], check=True, stdin=subprocess.DEVNULL)
+
+
 def round_trip(frames, coding, fps=30):
     """u8 frames [n, h, w, 3], encoded as 4:2:0 by `coding` and decoded again. Sides must be even."""
     count, height, width, _ = frames.shape
     with tempfile.TemporaryDirectory() as folder:
-        # Not raw planes: ffmpeg skips some at the start if they happen to spell an ID3 tag.
-        source, coded = Path(folder) / "source.y4m", Path(folder) / "coded.mkv"
-        header = f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420mpeg2\n".encode()
-        source.write_bytes(header + b"".join(b"FRAME\n" + frame.tobytes() for frame in to_i420(frames)))
-        encode = ["ffmpeg", "-v", "error", "-i", str(source)]
-        encode += [*coding.options(width, height, fps), "-fps_mode", "passthrough", str(coded)]
-        subprocess.run(encode, check=True, stdin=subprocess.DEVNULL)
+        coded = Path(folder) / "coded.mkv"
+        encode(frames, coding, coded, fps)
         planes = raw(["-i", str(coded)], "yuv420p").reshape(-1, width * height * 3 // 2)
     if len(planes) != count:
         raise RuntimeError(f"{coding} gave back {len(planes)} frames of {count}.")

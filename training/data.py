@@ -15,6 +15,7 @@ that a segment starts in the middle of a stream, as it does in a call, and not a
 import argparse
 import json
 import subprocess
+import zlib
 from dataclasses import asdict
 from multiprocessing import Pool
 from pathlib import Path
@@ -67,6 +68,11 @@ def read_clip(path):
     return read_video(path, size, filters, MOST_FRAMES)
 
 
+def seed_of(path):
+    """Of the random choices made for a file, so that they are the same wherever it lies and whatever lies beside it."""
+    return zlib.crc32(path.name.encode())
+
+
 def choose(frames, count, rng):
     """`count` places (start, stride, y, x) in a clip: half of them where most moves, none across a scene cut."""
     small = frames[:, ::4, ::4].mean(-1)
@@ -87,7 +93,7 @@ def choose(frames, count, rng):
     rng.shuffle(places)
     rng.shuffle(moving)
     chosen = [*moving[: count // 2], *places]
-    return [place for _, place in chosen[:count]]
+    return list(dict.fromkeys(place for _, place in chosen))[:count]
 
 
 def variants(truth, scale, rng):
@@ -102,7 +108,7 @@ def variants(truth, scale, rng):
 
 
 def from_clip(path):
-    rng = np.random.default_rng(sum(path.name.encode()))
+    rng = np.random.default_rng(seed_of(path))
     frames = read_clip(path)
     places = choose(frames, PER_CLIP, rng)
     low = {scale: variants(frames, scale, rng) for scale in SCALES}
@@ -113,7 +119,7 @@ def from_clip(path):
 
 
 def from_picture(path):
-    rng = np.random.default_rng(sum(path.name.encode()))
+    rng = np.random.default_rng(seed_of(path))
     picture = Image.open(path).convert("RGB")
     if min(picture.size) > 1600:
         picture.thumbnail((2400, 2400), Image.Resampling.LANCZOS)
@@ -134,14 +140,15 @@ def segment(name, truth, low, when, y, x):
         scale: np.stack([clip[when, y // scale :, x // scale :][:, : SIDE // scale, : SIDE // scale] for clip in clips])
         for scale, (clips, _) in low.items()
     }
-    note = {"source": name, "start": when.start, "y": y, "x": x, "low": {s: notes for s, (_, notes) in low.items()}}
+    made = {scale: notes for scale, (_, notes) in low.items()}
+    note = {"source": name, "start": when.start, "stride": when.step or 1, "y": y, "x": x, "low": made}
     return truth[when, y : y + SIDE, x : x + SIDE].copy(), cut, note
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with video/, stills/ and screens/")
-    parser.add_argument("--out", required=True, help="folder for the segments, about 5 GB")
+    parser.add_argument("--out", required=True, help="folder for the segments, about 6 GB")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     data, out = Path(arguments.data), Path(arguments.out)

@@ -56,15 +56,16 @@ def vimeo_motion(folder, chosen):
     JSON list of the clips and their flow, in pixels a frame; it is made, with OpenCV's DIS flow, where it is missing.
     """
     folder, chosen = Path(folder), Path(chosen)
+    septuplets = folder / "sequences"
     if not chosen.exists():
         tests = (folder / "sep_testlist.txt").read_text().split()
-        flows = sorted(((flow(frames(folder / "sequences" / name, 7)), name) for name in tests), reverse=True)
+        flows = sorted(((flow(frames(septuplets / name, 7)), name) for name in tests), reverse=True)
         most = [{"clip": name, "flow": round(value, 3)} for value, name in flows[: max(1, round(len(tests) * MOTION))]]
         chosen.write_text(json.dumps(most, indent=1) + "\n")
-    return [
-        Sequence(one["clip"], lambda name=one["clip"]: frames(folder / "sequences" / name, 7))
-        for one in json.loads(chosen.read_text())
-    ]
+    names = [one["clip"] for one in json.loads(chosen.read_text())]
+    if missing := [name for name in names if not (septuplets / name).is_dir()]:
+        raise SystemExit(f"{chosen} names {missing[0]}, which is not in {septuplets}: delete it, and it is made anew.")
+    return [Sequence(name, lambda name=name: frames(septuplets / name, 7)) for name in names]
 
 
 def flow(pictures):

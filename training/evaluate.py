@@ -137,7 +137,8 @@ def chosen_sets(given):
     if given.parkour:
         sets["Parkour"] = datasets.clips(given.parkour, given.frames)
     if given.vimeo:
-        sets["Vimeo90K-Motion"] = datasets.vimeo_motion(given.vimeo, given.vimeo_list)
+        beside = Path(given.vimeo) / "vimeo90k-motion.json"
+        sets["Vimeo90K-Motion"] = datasets.vimeo_motion(given.vimeo, given.vimeo_list or beside)
     if given.stills:
         sets[SCREENS] = datasets.screens(given.stills)
     for title, sequences in sets.items():
@@ -155,7 +156,7 @@ def arguments():
     add("--vid4", help="folder of clips, or of folders of PNG frames")
     add("--parkour", help="the same, for the Parkour videos of the MANA paper")
     add("--vimeo", help="Vimeo-90K septuplets: sequences/ and sep_testlist.txt; the clips that move most are measured")
-    add("--vimeo-list", default="vimeo90k-motion.json", help="JSON list of those clips; made where missing")
+    add("--vimeo-list", help="JSON list of those clips, made where missing; default: vimeo90k-motion.json beside them")
     add("--stills", help="folder of pictures of screens, measured still and scrolling; below bicubic is an error")
     add("--only", nargs="+", metavar="NAME", help="measure only these sequences")
     add("--lookahead", type=int, nargs="+", choices=range(4), default=[3], help="frames to see after each; default 3")
@@ -168,6 +169,8 @@ def arguments():
     given = parser.parse_args()
     if not (given.vid4 or given.parkour or given.vimeo or given.stills):
         parser.error("name at least one set: --vid4, --parkour, --vimeo or --stills.")
+    if given.excerpt and (given.vimeo or given.stills):
+        parser.error("--excerpt needs longer sequences than those of --vimeo and --stills: leave it or these out.")
     if not shutil.which("ffmpeg"):
         parser.error("the ffmpeg command is missing: install FFmpeg.")
     return given

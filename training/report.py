@@ -1,9 +1,14 @@
 """What evaluation says of its figures: Markdown tables, the entries of metrics.json, and what is below bicubic."""
 
-from .conditions import CLEAN
 from .metrics import BORDER
 
-TITLES = {"psnrY": "PSNR Y, dB", "ssimY": "SSIM Y", "psnrRgb": "PSNR RGB, dB", "ssimRgb": "SSIM RGB", "flicker": "flicker Y, levels"}
+TITLES = {
+    "psnrY": "PSNR Y, dB",
+    "ssimY": "SSIM Y",
+    "psnrRgb": "PSNR RGB, dB",
+    "ssimRgb": "SSIM RGB",
+    "flicker": "flicker Y, levels",
+}
 DIGITS = {"psnrY": 2, "ssimY": 4, "psnrRgb": 2, "ssimRgb": 4, "flicker": 3}
 MOST_COLUMNS = 8  # sequences that get a column or a line of their own
 
@@ -35,7 +40,7 @@ def text(measure, figures):
 
 
 def metrics_entries(rows, models):
-    """{model: entries}: set, measure, protocol, value, bicubicUp, and the sequences' values where they are few."""
+    """{model: entries}: set, protocol, input, lookahead, measure, value, bicubicUp; and sequences, where they are few."""
     made = {}
     for row in rows:
         if row["method"] not in models:
@@ -51,12 +56,14 @@ def metrics_entries(rows, models):
             few = len(row["sequences"]) <= MOST_COLUMNS
             made.setdefault(row["method"], []).append(
                 {
-                    "set": row["set"] if row["input"] == CLEAN else f"{row['set']}, {row['input']}",
-                    "measure": title,
+                    "set": row["set"],
                     "protocol": protocol(row),
+                    "input": row["input"],
+                    "lookahead": row["lookahead"],
+                    "measure": title,
                     "value": number(row["mean"]),
                     "bicubicUp": number(bicubic["mean"]),
-                    **({name: number(figures) for name, figures in row["sequences"].items()} if few else {}),
+                    "sequences": {name: number(figures) for name, figures in row["sequences"].items()} if few else {},
                 }
             )
     return made
@@ -64,8 +71,8 @@ def metrics_entries(rows, models):
 
 def protocol(row):
     return (
-        f"{row['frames']}, PIL bicubic x{row['scale']} down, {BORDER} pixels of border cut, "
-        f"lookahead {row['lookahead']}; ONNX files on CPU, training.evaluate"
+        f"{row['frames']}, PIL bicubic x{row['scale']} down, {BORDER} pixels of border cut; "
+        "ONNX files on CPU, training.evaluate"
     )
 
 

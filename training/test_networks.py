@@ -2,7 +2,7 @@
 
     python3 -m training.test_networks [--runs training/runs --models models]
 
-And that every exported model is the network of its run.
+And that every exported model whose run is there is the network of its run.
 """
 
 import argparse
@@ -113,16 +113,19 @@ def check_model(runs, models, name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", default="training/runs", help="folder of one run a model")
+    parser.add_argument("--runs", default="training/runs", help="folder of runs, named as their models")
     parser.add_argument("--models", default="models", help="folder of exported models")
     given = parser.parse_args()
     check_window()
     check_moved_blocks()
     for name, settings in SHAPES.items():
         check_shape(name, settings)
-    for run in sorted(Path(given.runs).iterdir()):
-        check_stream(given.runs, run.name)
-        check_model(given.runs, given.models, run.name)
+    models = [manifest.parent.name for manifest in sorted(Path(given.models).glob("*/manifest.json"))]
+    trained = [name for name in models if (Path(given.runs) / name).is_dir()]
+    assert trained, f"No model of {given.models} has its run in {given.runs}."
+    for name in trained:
+        check_stream(given.runs, name)
+        check_model(given.runs, given.models, name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checks that a run that was stopped goes on to the step as if it had not been, from its first weights on.
+"""Checks that a run that was stopped goes on to the step as if it had not been, and only by the plan it was begun with.
 
     python3 -m training.test_train
 """
@@ -12,6 +12,7 @@ import torch
 
 from .data import FRAMES, VARIANTS, bicubic
 from .networks import ManaLive, Settings
+from . import train
 from .train import Run
 
 SIDE, COUNT, STEPS = 96, 3, 4
@@ -23,8 +24,9 @@ def write_segments(folder):
     """Segments of noise, as training.data writes them."""
     truth = np.random.default_rng(1).integers(0, 256, (COUNT, FRAMES, SIDE, SIDE, 3), np.uint8)
     low = np.stack([np.stack([bicubic(clip, 2)] * VARIANTS) for clip in truth])
-    np.save(folder / "train-hr.npy", truth)
-    np.save(folder / "train-x2.npy", low)
+    for split in ("train", "held"):
+        np.save(folder / f"{split}-hr.npy", truth)
+        np.save(folder / f"{split}-x2.npy", low)
 
 
 def steps(run, count):
@@ -48,11 +50,71 @@ def check_resume(folder, network, start):
     again = Run(config, 0, folder, folder, 1)
     again.resume(torch.load(folder / "last.pt"))
     steps(again, STEPS // 2)
-    for kind in ("network", "ema"):
-        for (name, one), two in zip(getattr(whole, kind).state_dict().items(), getattr(again, kind).state_dict().values()):
-            assert torch.equal(one, two), (kind, name)
+    check_equal(whole.state(), again.state())
     settings = json.loads((folder / "any.json").read_text())
     assert settings["channels"] == NETWORK["channels"]
+
+
+def check_equal(one, two):
+    """The weights and means of two checkpoints."""
+    for kind in ("network", "ema"):
+        for (name, value), other in zip(one[kind].items(), two[kind].values()):
+            assert torch.equal(value, other), (kind, name)
+
+
+def check_stages(folder):
+    """Two stages by one command, or by a command each; the second neither without nor in the middle of the first."""
+    config = {"seed": 1, "network": NETWORK, "stages": [STAGE, STAGE | {"rate": 5e-4, "outputs": 3}]}
+
+    def run(name, **changes):
+        train.train(config | changes, folder, folder / name)
+        return torch.load(folder / name / "last.pt")
+
+    whole = run("whole")
+    assert whole["stage"] == 1 and whole["step"] == STEPS
+    lines = [json.loads(line) for line in (folder / "whole" / "log.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [(0, STEPS), (1, STEPS)] and lines[0]["held"] > 0
+
+    for stage in (0, 1):
+        train.train(config, folder, folder / "each", stage=stage)
+    check_equal(whole, torch.load(folder / "each" / "last.pt"))
+
+    refused("not begun", lambda: train.train(config, folder, folder / "none", stage=1))
+    middle = folder / "middle"
+    middle.mkdir()
+    steps(Run(config, 0, folder, middle, 1), STEPS // 2).save()
+    refused(f"at step {STEPS // 2} of {STEPS}", lambda: train.train(config, folder, middle, stage=1))
+    train.train(config, folder, middle)
+    check_equal(whole, torch.load(middle / "last.pt"))
+
+
+def check_plan(folder):
+    """A run goes on with the settings and the seed it was begun with, and from checkpoints that hold no plan."""
+    config = {"seed": 1, "network": NETWORK, "stages": [STAGE]}
+    state = steps(Run(config, 0, folder, folder, 1), 1).state()
+
+    def resume(state, **changes):
+        Run(config | changes, 0, folder, folder, 1).resume(state)
+
+    resume(state)
+    resume(state, stages=[STAGE | {"short": train.DEFAULTS["short"]}])  # said or by default
+    refused("(seed)", lambda: resume(state, seed=2))
+    refused("(stages)", lambda: resume(state, stages=[STAGE | {"rate": 1e-4}]))
+    old = {name: value for name, value in state.items() if name != "plan"}
+    resume(old)
+    refused("(seed)", lambda: resume(old, seed=2))
+    default, train.DEFAULTS["short"] = train.DEFAULTS["short"], 1.0
+    refused("(stages)", lambda: resume(state))
+    train.DEFAULTS["short"] = default
+
+
+def refused(words, work):
+    try:
+        work()
+    except SystemExit as refusal:
+        assert words in str(refusal), refusal
+    else:
+        raise AssertionError(f"Not refused: {words}")
 
 
 def main():
@@ -64,6 +126,11 @@ def main():
             write_segments(Path(folder))
             check_resume(Path(folder), network, start)
         print(f"resumed to the step: {network or 'single frame'}")
+    with tempfile.TemporaryDirectory() as folder:
+        write_segments(Path(folder))
+        check_stages(Path(folder))
+        check_plan(Path(folder))
+    print("stages follow each other, and other plans are refused")
 
 
 if __name__ == "__main__":

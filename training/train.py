@@ -50,6 +50,20 @@ def charbonnier(error):
     return 0.5 * sum(torch.sqrt(part.square() + 1e-6).mean() for part in (error, luma))
 
 
+def plan(config, number):
+    """What must stay while a run goes on: the network, every setting of the stages so far, the seed."""
+    return {
+        "network": config["network"],
+        "stages": [DEFAULTS | stage for stage in config["stages"][: number + 1]],
+        "seed": config.get("seed", 1),
+    }
+
+
+def plan_of(state):
+    """The plan that a checkpoint was made by. Older ones hold none: their defaults are taken to be today's."""
+    return state.get("plan") or plan(state["config"], state["stage"])
+
+
 def rate_at(step, stage):
     """Adam's rate at a step of a stage."""
     done = step / stage["steps"]
@@ -77,8 +91,8 @@ class Run:
     def __init__(self, config, number, segments, folder, threads):
         torch.set_num_threads(threads)
         self.config, self.number = config, number
-        self.stage = DEFAULTS | config["stages"][number]
-        self.seed = config.get("seed", 1)
+        self.plan = plan(config, number)
+        self.stage, self.seed = self.plan["stages"][-1], self.plan["seed"]
         torch.manual_seed(self.seed)
         self.folder = Path(folder)
         self.network = ManaLive(Settings.of(config["network"]))
@@ -113,16 +127,16 @@ class Run:
 
     def state(self):
         return {
-            "config": self.config, "stage": self.number, "seed": self.seed,
+            "config": self.config, "plan": self.plan, "stage": self.number,
             "step": self.step, "seconds": self.seconds,
             "network": self.network.state_dict(), "ema": self.ema.state_dict(),
             "old": self.old, "optimiser": self.optimiser.state_dict(),
         }  # fmt: skip
 
     def resume(self, state):
-        ours, theirs = ((c["network"], c["stages"][: self.number + 1]) for c in (self.config, state["config"]))
-        if ours != theirs:
-            raise SystemExit("The run was started with another configuration: give it another folder.")
+        theirs = plan_of(state)
+        if changed := ", ".join(what for what, ours in self.plan.items() if ours != theirs[what]):
+            raise SystemExit(f"The run was started with another configuration ({changed}): give it another folder.")
         self.step, self.seconds = state["step"], state["seconds"]
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
@@ -179,9 +193,11 @@ def train(config, segments, folder, vid4=None, stage=None, threads=1):
     """Runs the stages of a configuration, or goes on with them; see the top of this file."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    measure = Measure(segments, config["network"]["scale"], vid4)
     last = folder / "last.pt"
     saved = torch.load(last) if last.exists() else None
+    if stage:
+        check_before(saved, stage)
+    measure = Measure(segments, config["network"]["scale"], vid4)
     for number in range(len(config["stages"])) if stage is None else [stage]:
         if saved and saved["stage"] > number:
             continue
@@ -194,6 +210,16 @@ def train(config, segments, folder, vid4=None, stage=None, threads=1):
             run.start_from(torch.load(config["start"], map_location="cpu"))
         run.train(measure)
         saved = run.state()
+
+
+def check_before(saved, stage):
+    """Refuses to run a stage on what is not the end of the one before it."""
+    if not saved or saved["stage"] < stage - 1:
+        raise SystemExit(f"Stage {stage} goes on from stage {stage - 1}, which this run has not begun: run that first.")
+    if saved["stage"] == stage - 1:
+        step, steps = saved["step"], plan_of(saved)["stages"][-1]["steps"]
+        if step < steps:
+            raise SystemExit(f"Stage {stage} goes on from the end of stage {stage - 1}, which is at step {step} of {steps}.")
 
 
 def main():
