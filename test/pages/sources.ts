@@ -69,7 +69,10 @@ export async function bytesOf(frame: VideoFrame): Promise<Uint8Array> {
  * processor keeps only the newest frame for a reader that is busy.
  */
 export async function eachFrame(track: MediaStreamTrack, take: (frame: VideoFrame) => Promise<boolean>): Promise<void> {
-  const reader = new MediaStreamTrackProcessor({ track: track as MediaStreamVideoTrack, maxBufferSize: 8 }).readable.getReader();
+  const reader = new MediaStreamTrackProcessor({
+    track: track as MediaStreamVideoTrack,
+    maxBufferSize: 8,
+  }).readable.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;

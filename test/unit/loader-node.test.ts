@@ -37,7 +37,11 @@ afterEach(async () => {
 });
 
 /** A few frames through a model, and why it was not used. */
-async function upscale(model: ModelSource, scale = 2, count = 3): Promise<{ out: PlanarFrame[]; reasons: UpscaleError[] }> {
+async function upscale(
+  model: ModelSource,
+  scale = 2,
+  count = 3,
+): Promise<{ out: PlanarFrame[]; reasons: UpscaleError[] }> {
   const reasons: UpscaleError[] = [];
   const frames = Array.from({ length: count }, (_, i) => photoFrame(32, 24, i * 3, i, i * 40_000));
   const live = from(frames).pipe(concatMap((frame) => of(frame).pipe(delay(150))));
