@@ -44,10 +44,11 @@ async function expectEqual(
   frames: readonly PlanarFrame[],
   out: readonly PlanarFrame[],
   centres: number[],
+  most = 1,
 ) {
   const expected = await references(name, frames, centres);
   for (const [i, centre] of centres.entries()) {
-    expect(largestDifference(out[centre]!.data, expected[i]!)).toBeLessThanOrEqual(1);
+    expect(largestDifference(out[centre]!.data, expected[i]!)).toBeLessThanOrEqual(most);
   }
 }
 
@@ -96,7 +97,9 @@ describe('unchanged tiles', () => {
     });
     const { out, upscaler } = await run('mana-nano-x2', frames, 5000);
     const { tiles } = upscaler.plan;
-    await expectEqual('mana-nano-x2', frames, out, [0, 3, 7, 11, 15, 19]);
+    await expectEqual('mana-nano-x2', frames, out, [0, 3, 7]);
+    // What was remembered of the start has faded to a level or two where tiles are kept.
+    await expectEqual('mana-nano-x2', frames, out, [11, 15, 19], 2);
     const { tilesFused, tilesReused } = upscaler.counts;
     expect(tilesFused + tilesReused).toBe(tiles.length * 20);
     // Tiles are computed for the first eleven outputs, later only those near the patch.
