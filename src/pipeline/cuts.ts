@@ -16,8 +16,8 @@ const USUAL = { share: 0.25, least: 0.02 } as const;
  *
  * Two pictures are alike as far as they correlate, at the best of a few displacements: brightness and contrast do not
  * count, so that a flash is no cut, and neither does a pan. What is usual in a scene counts, so that quick motion is no
- * cut either. Among 3,800 pairs of neighbouring frames of 35 clips it took none but the one cut for a cut, and of 600 cuts
- * from one clip to another it missed 2. Pure.
+ * cut either. In the first 12 s of 31 clips, 5,710 pairs of frames, it found the two cuts that are there and no other; with
+ * every third frame also two that are none; of 600 cuts from one clip to another it missed 3. Pure.
  */
 export class CutDetector {
   #last: Float32Array | undefined;

@@ -62,10 +62,10 @@ export class Upscaler<In, Out> {
   readonly #ring: FrameRing;
   readonly #reuse: TileReuse;
   readonly #cuts = new CutDetector();
-  /** Versions by slot; a promise until the comparison with the frame before is known. */
-  readonly #versions: (Promise<TileVersions> | undefined)[] = [];
-  readonly #known: (TileVersions | undefined)[] = [];
-  #before: (TileVersions | undefined)[] = [];
+  /** By slot. */
+  readonly #versions: (TileVersions | undefined)[] = [];
+  /** Of the output before. */
+  #fused: readonly (TileVersions | undefined)[] = [];
 
   private constructor(
     readonly stream: EngineStream<In, Out>,
@@ -121,20 +121,9 @@ export class Upscaler<In, Out> {
     } finally {
       release();
     }
-    this.#known[slot] = undefined;
-    const looked = this.stream.compare(slot, before?.slot ?? slot);
     const gap = before !== undefined && isGap(times.timestampUs - before.times.timestampUs);
     if (gap && !fresh) this.counts.gaps++;
-    let begins = !before || fresh || gap;
-    if (looked instanceof Promise) {
-      // The GPU goes on while its answer is on the way. Only where that is a cut the work was in vain.
-      looked.catch(() => undefined);
-      await this.#encode(now, looked, begins ? undefined : before);
-      if (this.#isCut(await looked, begins)) await this.#encode(now, looked, undefined);
-    } else {
-      begins = this.#isCut(looked, begins) || begins;
-      await this.#encode(now, looked, begins ? undefined : before);
-    }
+    await this.#encode(now, fresh || gap ? undefined : before, this.stream.compare(slot, before?.slot ?? slot));
     if (before && this.#ring.hasBeenCentre(before)) this.stream.retire(before.slot);
     for (let window = this.#ring.due(); window; window = this.#ring.due()) await this.#fuse(window);
   }
@@ -157,16 +146,16 @@ export class Upscaler<In, Out> {
 
   async #fuse({ centre, frames }: Window): Promise<void> {
     const slots = frames.map(({ slot }) => slot);
-    const versions = await this.#versionsOf(slots);
+    const versions = slots.map((slot) => this.#versions[slot]);
     for (const tile of this.plan.tiles) {
-      if (this.#reusable(tile, versions)) {
+      if (sameInputs(tile.index, versions, this.#fused)) {
         this.counts.tilesReused++;
       } else {
         await this.stream.fuse(slots, tile);
         this.counts.tilesFused++;
       }
     }
-    this.#before = versions;
+    this.#fused = versions;
     // A recurrent encoder reads the newest frame's planes once more, with the next frame.
     if (centre !== this.#ring.newest) this.stream.retire(centre.slot);
     const out = await this.stream.output(centre.times);
@@ -174,59 +163,42 @@ export class Upscaler<In, Out> {
     this.options.emit(out);
   }
 
-  /** Whether a frame begins a scene by a cut, unless it begins one anyway. */
-  #isCut({ thumbnail }: Comparison, begins: boolean): boolean {
-    if (!this.#cuts.next(thumbnail) || begins) return false;
-    this.counts.cuts++;
-    return true;
-  }
-
-  /** @param before the frame before, of the same scene */
+  /**
+   * Finds what a frame has in common with the one before, and encodes it, unless the answer is the same.
+   * @param before the frame before, unless this one is known to begin a scene
+   * @param looking on its way where planes are on a GPU
+   */
   async #encode(
     { slot, index }: RingFrame,
-    looked: Comparison | Promise<Comparison>,
     before: RingFrame | undefined,
+    looking: Comparison | Promise<Comparison>,
   ): Promise<void> {
-    if (!before) this.#ring.cut();
-    const versions = before
-      ? Promise.all([this.#versions[before.slot] as Promise<TileVersions>, looked]).then(([last, { changed }]) =>
-          this.#reuse.next(last, index, changed),
-        )
-      : Promise.resolve(this.#reuse.first(index));
-    this.#versions[slot] = versions.then((known) => (this.#known[slot] = known));
-    // Errors surface where the versions are awaited; until then they must not count as unhandled.
-    this.#versions[slot].catch(() => undefined);
-    if (before && (await this.#repeats(slot, index, before.slot))) {
-      await this.stream.repeat(slot, before.slot);
+    const last = before && this.#versions[before.slot];
+    // The GPU encodes while its comparison is on the way; only where that finds a cut was it in vain.
+    const ahead = looking instanceof Promise && !(last && this.#reuse.settled(last, index));
+    if (ahead) {
+      // It is awaited below; until then a failure must not count as unhandled.
+      looking.catch(() => undefined);
+      await this.#encodeAfter(slot, before);
+    }
+    const { changed, thumbnail } = await looking;
+    const cut = this.#cuts.next(thumbnail) && before !== undefined;
+    if (cut) this.counts.cuts++;
+    const past = cut ? undefined : before;
+    if (!past) this.#ring.cut();
+    const versions = past && last ? this.#reuse.next(last, index, changed) : this.#reuse.first(index);
+    this.#versions[slot] = versions;
+    if (past && !ahead && versions.shown.every((version) => version < index)) {
+      await this.stream.repeat(slot, past.slot);
       this.counts.framesRepeated++;
-    } else {
-      await this.stream.encode(slot, before?.slot);
-      this.counts.framesEncoded++;
+    } else if (!ahead || cut) {
+      await this.#encodeAfter(slot, past);
     }
   }
 
-  /** Whether a frame's planes are those of the frame before. The comparison is waited for only if they can be. */
-  async #repeats(slot: number, index: number, before: number): Promise<boolean> {
-    const last = this.#known[before];
-    if (!last || !this.#reuse.settled(last, index)) return false;
-    const { shown } = await (this.#versions[slot] as Promise<TileVersions>);
-    return shown.every((version) => version < index);
-  }
-
-  #reusable(tile: Tile, versions: readonly (TileVersions | undefined)[]): boolean {
-    return sameInputs(tile.index, versions, this.#before);
-  }
-
-  /**
-   * Versions of the window's frames. Comparisons that are still under way are waited for only if they can save a tile:
-   * if some tile is unchanged in all slots that are known.
-   */
-  async #versionsOf(slots: readonly number[]): Promise<(TileVersions | undefined)[]> {
-    const known = slots.map((slot) => this.#known[slot]);
-    const hopeful = this.plan.tiles.some(({ index }) =>
-      known.every((versions, i) => versions === undefined || versions.shown[index] === this.#before[i]?.shown[index]),
-    );
-    return hopeful ? Promise.all(slots.map((slot) => this.#versions[slot] as Promise<TileVersions>)) : known;
+  async #encodeAfter(slot: number, before: RingFrame | undefined): Promise<void> {
+    await this.stream.encode(slot, before?.slot);
+    this.counts.framesEncoded++;
   }
 }
 

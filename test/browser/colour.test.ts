@@ -1,30 +1,11 @@
-import type { Browser } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Case } from '../pages/colour.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { inPage } from '../support/browser.js';
+import { testPages } from '../support/pages.js';
 
-let server: TestServer;
-let browser: Browser;
+const pages = testPages();
 
-beforeAll(async () => {
-  server = await startServer();
-  browser = await launchChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-async function run<T>(name: string, ...args: unknown[]): Promise<T> {
-  const { page } = await openPage(browser, server.url);
-  try {
-    return await inPage<T>(page, 'colour', name, ...args);
-  } finally {
-    await page.close();
-  }
-}
+const run = <T>(name: string, ...args: unknown[]): Promise<T> => pages.run('colour', name, ...args);
 
 const NAMED: Case[] = (['I420', 'NV12'] as const).flatMap((format) =>
   (['bt709', 'smpte170m'] as const).flatMap((matrix) => [
@@ -62,7 +43,7 @@ describe('no jump: in one screenshot the output’s mean colour is the source’
       ['fast', '/nowhere/manifest.json'],
       ['network', 'mana-nano-x2'],
     ] as const) {
-      const { page } = await openPage(browser, server.url);
+      const { page } = await pages.open();
       await inPage(page, 'colour', 'sideBySide', test, model);
       await expect.poll(() => inPage(page, 'colour', 'levelNow'), { timeout: 60_000 }).toBe(level);
       // Some frames later the new level is what the video element shows.

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import type { Browser } from 'puppeteer-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Manifest } from '../../src/model/manifest.js';
 import type { abortedLoad, ahead, fromUrl, Outcome } from '../pages/delivery.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { inPage } from '../support/browser.js';
 import { type ModelServer, serveModel } from '../support/model-server.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { testPages } from '../support/pages.js';
 
 const NAME = 'mana-nano-x2';
 const { files } = JSON.parse(
@@ -13,20 +12,10 @@ const { files } = JSON.parse(
 ) as Manifest;
 const TOTAL = Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
 
-let pages: TestServer;
-let browser: Browser;
+const pages = testPages();
+const run = <T>(name: string, ...args: unknown[]): Promise<T> => pages.run('delivery', name, ...args);
 /** Another origin than the pages'. */
 let models: ModelServer;
-
-beforeAll(async () => {
-  pages = await startServer();
-  browser = await launchChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await pages?.close();
-});
 
 beforeEach(async () => {
   models = await serveModel(NAME);
@@ -34,16 +23,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => models.stop());
-
-/** Runs a function of the page in a page, and thus in workers, of their own. */
-async function run<T>(name: string, ...args: unknown[]): Promise<T> {
-  const { page } = await openPage(browser, pages.url);
-  try {
-    return await inPage<T>(page, 'delivery', name, ...args);
-  } finally {
-    await page.close();
-  }
-}
 
 function expectNetwork(outcome: Outcome): void {
   expect(outcome).toMatchObject({ model: NAME, level: 'network', reasons: [] });
@@ -87,7 +66,7 @@ it('a load that is aborted ends at once with the reason, and its connections wit
 
 it('a track that is left while its model is on the way ends the downloads', async () => {
   for (const file of Object.keys(files)) models.fault(file, 'stalled');
-  const { page } = await openPage(browser, pages.url);
+  const { page } = await pages.open();
   await inPage(page, 'delivery', 'endedWhileLoading', models.url);
   await expect.poll(() => models.open.size, { timeout: 10_000 }).toBe(0);
   await page.close();

@@ -1,52 +1,33 @@
-import type { Browser } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SHIPPED_MODELS } from '../../src/model/registry.js';
 import type { operator, upscaledCanvas } from '../pages/firefox.js';
 import type { half as halfForm } from '../pages/webgpu.js';
-import { inPage, launchFirefox, openPage } from '../support/browser.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { launchFirefox } from '../support/browser.js';
+import { testPages } from '../support/pages.js';
 
-let server: TestServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await startServer();
-  browser = await launchFirefox();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const pages = testPages(launchFirefox);
 
 describe('Firefox', () => {
   it('a track goes in by a video element and comes out of a canvas, upscaled by the network', async () => {
-    const { page, log } = await openPage(browser, server.url);
-    const result = await inPage<Awaited<ReturnType<typeof upscaledCanvas>>>(page, 'firefox', 'upscaledCanvas');
+    const result = await pages.run<Awaited<ReturnType<typeof upscaledCanvas>>>('firefox', 'upscaledCanvas');
     expect(result.size).toBe('320x192');
     expect(result.stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'network' });
     expect(result.report).toMatchObject({ supported: true, path: 'element' });
     expect(result.state).toBe('ended');
     // Against the truth at twice the size: sharp, aligned and the right frame.
     expect(Math.min(...result.psnr)).toBeGreaterThan(24);
-    expect(log.filter((line) => line.startsWith('error:') && !line.includes('favicon'))).toEqual([]);
-    await page.close();
   });
 
   it('the operator upscales VideoFrames, timestamps unchanged', async () => {
-    const { page } = await openPage(browser, server.url);
-    const result = await inPage<Awaited<ReturnType<typeof operator>>>(page, 'firefox', 'operator');
+    const result = await pages.run<Awaited<ReturnType<typeof operator>>>('firefox', 'operator');
     expect(result.timestamps).toEqual([-10, -9, -8, -7, -6, -5, -4, -3, -2, -1]);
     expect(result.psnr).toBeGreaterThan(24);
     expect(result.supported).toBe(true);
-    await page.close();
   });
 
   it('WebGPU computes the half-precision graphs within their tolerance', async () => {
-    const { page } = await openPage(browser, server.url);
     for (const name of SHIPPED_MODELS) {
-      const { half, fp16, fp32, tolerance } = await inPage<Awaited<ReturnType<typeof halfForm>>>(
-        page,
+      const { half, fp16, fp32, tolerance } = await pages.run<Awaited<ReturnType<typeof halfForm>>>(
         'webgpu',
         'half',
         name,
@@ -58,12 +39,9 @@ describe('Firefox', () => {
       // It is really another arithmetic.
       expect(fp16).toBeGreaterThan(fp32);
     }
-    await page.close();
   }, 300_000);
 
   it('frames() can be pulled', async () => {
-    const { page } = await openPage(browser, server.url);
-    expect(await inPage<string[]>(page, 'firefox', 'pulled')).toEqual(Array(5).fill('160x96'));
-    await page.close();
+    expect(await pages.run<string[]>('firefox', 'pulled')).toEqual(Array(5).fill('160x96'));
   });
 });

@@ -1,30 +1,10 @@
-import type { Browser } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { elementPath, noWebGpu, orientation, trackInWorker } from '../pages/shapes.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { testPages } from '../support/pages.js';
 
-let server: TestServer;
-let browser: Browser;
+const pages = testPages();
 
-beforeAll(async () => {
-  server = await startServer();
-  browser = await launchChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-async function run<T>(name: string, ...args: unknown[]): Promise<T> {
-  const { page } = await openPage(browser, server.url);
-  try {
-    return await inPage<T>(page, 'shapes', name, ...args);
-  } finally {
-    await page.close();
-  }
-}
+const run = <T>(name: string, ...args: unknown[]): Promise<T> => pages.run('shapes', name, ...args);
 
 describe('other browsers’ ways to a track’s frames', () => {
   it('Safari’s: a clone of the track is read and the output made on the worker’s side; the clone is stopped at the end', async () => {

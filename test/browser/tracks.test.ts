@@ -2,8 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
 import type { UpscaleStats } from '../../src/media/stats.js';
 import type {
@@ -17,21 +16,17 @@ import type {
   tooSlow,
   twoTracks,
 } from '../pages/tracks.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
+import { launchChromium } from '../support/browser.js';
 import { shippedModel } from '../support/models.js';
+import { testPages } from '../support/pages.js';
 import { psnr } from '../support/pictures.js';
 import { networkAlone, windowOf } from '../support/reference.js';
-import { startServer, type TestServer } from '../support/server.js';
 
 const WIDTH = 96;
 const HEIGHT = 64;
 const FRAMES = 8;
 const fixture = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../fixtures/camera/${name}`, import.meta.url)));
-
-let server: TestServer;
-let browser: Browser;
-let folder: string;
 
 /** A camera that loops over eight real frames, five a second. */
 function writeCamera(path: string): void {
@@ -43,37 +38,23 @@ function writeCamera(path: string): void {
   writeFileSync(path, Buffer.concat(parts));
 }
 
-beforeAll(async () => {
+let folder: string;
+
+const pages = testPages(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mana-upscale-'));
   writeCamera(join(folder, 'camera.y4m'));
-  server = await startServer();
-  browser = await launchChromium({ camera: join(folder, 'camera.y4m') });
+  return launchChromium({ camera: join(folder, 'camera.y4m') });
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs a page's function in a fresh page and sees to it that nothing is left: no worker, no frame, no error. */
-async function clean<T>(name: string, ...args: unknown[]): Promise<T> {
-  const { page, log } = await openPage(browser, server.url);
-  const result = await inPage<T>(page, 'tracks', name, ...args);
-  await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
-  await page.evaluate(() => (globalThis as unknown as { gc(): void }).gc());
-  await page.close();
-  expect(
-    log.filter((line) => /garbage collected without being closed|^error: (?!Failed to load resource)/.test(line)),
-  ).toEqual([]);
-  return result;
-}
+const run = <T>(name: string, ...args: unknown[]): Promise<T> => pages.run('tracks', name, ...args);
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 
 describe('upscaleTrack in Chromium', () => {
   it('a camera: the output’s pixels are the Python reference’s, ≥ 44 dB', async () => {
-    const { frames, stats, width } = await clean<{ frames: string[]; stats: UpscaleStats; width: number }>(
+    const { frames, stats, width } = await run<{ frames: string[]; stats: UpscaleStats; width: number }>(
       'upscaledCamera',
       18,
     );
@@ -99,7 +80,7 @@ describe('upscaleTrack in Chromium', () => {
   });
 
   it('a WebRTC connection: each output is the network’s answer to the frames received around it, ≥ 45 dB', async () => {
-    const { input, output } = await clean<Awaited<ReturnType<typeof loopback>>>('loopback', 60);
+    const { input, output } = await run<Awaited<ReturnType<typeof loopback>>>('loopback', 60);
     const model = await shippedModel('mana-nano-x2');
     input.sort((a, b) => a.timestampUs - b.timestampUs);
     const first = input.findIndex(({ timestampUs }) => timestampUs === output[0]?.timestampUs);
@@ -125,7 +106,7 @@ describe('upscaleTrack in Chromium', () => {
       timestamps,
       levels,
       input,
-    } = await clean<Awaited<ReturnType<typeof resolutionSwitch>>>('resolutionSwitch');
+    } = await run<Awaited<ReturnType<typeof resolutionSwitch>>>('resolutionSwitch');
     expect(sizes).toEqual(['320x192']);
     expect(input).toEqual(expect.arrayContaining(['160', '80']));
     for (let i = 1; i < timestamps.length; i++) expect(timestamps[i]).toBeGreaterThan(timestamps[i - 1] as number);
@@ -136,7 +117,7 @@ describe('upscaleTrack in Chromium', () => {
   });
 
   it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', async () => {
-    const { pushed, out, inOrder, heapGrowth, stats } = await clean<Awaited<ReturnType<typeof manyFrames>>>(
+    const { pushed, out, inOrder, heapGrowth, stats } = await run<Awaited<ReturnType<typeof manyFrames>>>(
       'manyFrames',
       300,
     );
@@ -149,7 +130,7 @@ describe('upscaleTrack in Chromium', () => {
   });
 
   it('ends with its source, its user, its signal; refuses what cannot be', async () => {
-    const result = await clean<Awaited<ReturnType<typeof endings>>>('endings');
+    const result = await run<Awaited<ReturnType<typeof endings>>>('endings');
     // The very last frame may be lost between the track's end and the reader.
     expect(result['lastFrame']).toBeGreaterThanOrEqual(28);
     expect(result).toMatchObject({
@@ -174,7 +155,7 @@ describe('upscaleTrack in Chromium', () => {
         levels,
         psnr: quality,
         backend,
-      } = await clean<Awaited<ReturnType<typeof missing>>>('missing', what);
+      } = await run<Awaited<ReturnType<typeof missing>>>('missing', what);
       expect(reasons.length).toBeGreaterThan(0);
       expect(reasons[0]).toMatch(why);
       expect(levels).toEqual(['fast']);
@@ -184,25 +165,25 @@ describe('upscaleTrack in Chromium', () => {
   );
 
   it('a network slower than the budget is left for the fast scaler, and the reason is told', async () => {
-    const { reasons, after, level } = await clean<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
+    const { reasons, after, level } = await run<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
     expect(reasons[0]).toMatch(/takes more than \d+ ms for a frame; the budget is 30 ms/);
     expect(after).toBe(30);
     expect(level).toBe('fast');
   });
 
   it('frames() ends when its signal is aborted', async () => {
-    expect(await clean('aborted')).toEqual({ error: 'AbortError', source: 'live' });
+    expect(await run('aborted')).toEqual({ error: 'AbortError', source: 'live' });
   });
 
   it('two tracks keep their own pictures, and one that ends does not disturb the other', async () => {
-    const { psnr: quality, backend } = await clean<Awaited<ReturnType<typeof twoTracks>>>('twoTracks');
+    const { psnr: quality, backend } = await run<Awaited<ReturnType<typeof twoTracks>>>('twoTracks');
     expect(quality).toHaveLength(24);
     expect(Math.min(...quality)).toBeGreaterThan(22);
     expect(backend).toBe('wasm');
   });
 
   it('frames() can be pulled and left; shareFrames() gives every subscriber each frame', async () => {
-    const { pulled, sizes, shared, open } = await clean<Awaited<ReturnType<typeof pulling>>>('pulling');
+    const { pulled, sizes, shared, open } = await run<Awaited<ReturnType<typeof pulling>>>('pulling');
     expect(pulled).toBe(10);
     expect(sizes).toEqual(['96x64']);
     expect(shared[0]).toBeGreaterThan(5);

@@ -1,30 +1,15 @@
-import type { Browser } from 'puppeteer-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { rgbx } from '../../src/pipeline/bilinear.js';
 import type { scenes } from '../pages/windows.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
 import { shippedModel } from '../support/models.js';
+import { testPages } from '../support/pages.js';
 import { largestDifference } from '../support/pictures.js';
 import { networkAlone, windowOf } from '../support/reference.js';
-import { startServer, type TestServer } from '../support/server.js';
 
-let server: TestServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await startServer();
-  browser = await launchChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const pages = testPages();
 
 it('after every kind of interruption a track’s frames are those of a stream that begins there', async () => {
-  const { page } = await openPage(browser, server.url);
-  const result = await inPage<Awaited<ReturnType<typeof scenes>>>(page, 'windows', 'scenes');
-  await page.close();
+  const result = await pages.run<Awaited<ReturnType<typeof scenes>>>('windows', 'scenes');
   const { before, stats } = result;
   expect(stats.framesDropped).toEqual(before.framesDropped);
   expect(stats.framesByLevel.fast).toBe(before.framesByLevel.fast);

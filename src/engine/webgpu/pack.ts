@@ -103,12 +103,14 @@ export class Packer {
   /** From a frame the browser can hand to the GPU. */
   fromTexture(frame: VideoFrame, packed: GPUBuffer): void {
     const { device, queue } = this.gpu;
+    // First of all: a browser that cannot do this would complain of the kernel on its console.
+    const source = device.importExternalTexture({ source: frame });
     queue.writeBuffer(this.#params, 0, new Uint32Array(sizes(this.size, this.padded)));
     const pipeline = this.gpu.pipeline('pack texture', FROM_TEXTURE);
     const group = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: [
-        { binding: 0, resource: device.importExternalTexture({ source: frame }) },
+        { binding: 0, resource: source },
         { binding: 1, resource: { buffer: packed } },
         { binding: 2, resource: { buffer: this.#params } },
       ],

@@ -1,0 +1,52 @@
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { inPage, launchChromium, openPage } from './browser.js';
+import { startServer, type TestServer } from './server.js';
+
+/** What a browser says when a frame was not released, and when a page fails. A resource that is missing is no failure. */
+const FAULTS = /garbage collected without being closed|^error: (?!Failed to load resource)/;
+
+/** A browser and a server of test pages, both there from before a file's first test until after its last. */
+export interface TestPages {
+  /** Address of an empty page. */
+  readonly url: string;
+  /** Opens a page, which the caller closes. */
+  open(): ReturnType<typeof openPage>;
+  /**
+   * Runs one exported function of a module of `test/pages` in a page of its own, gives back what it returns, and sees to
+   * it that nothing is left: no worker, no frame, no error.
+   */
+  run<T>(module: string, name: string, ...args: unknown[]): Promise<T>;
+}
+
+/** Sets up {@link TestPages} for the tests of the calling file. */
+export function testPages(launch: () => Promise<Browser> = launchChromium): TestPages {
+  let server: TestServer;
+  let browser: Browser;
+  beforeAll(async () => {
+    server = await startServer();
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  return {
+    get url() {
+      return server.url;
+    },
+    open: () => openPage(browser, server.url),
+    async run<T>(module: string, name: string, ...args: unknown[]): Promise<T> {
+      const { page, log } = await openPage(browser, server.url);
+      try {
+        const result = await inPage<T>(page, module, name, ...args);
+        await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
+        await page.evaluate(() => (globalThis as unknown as { gc?: () => void }).gc?.());
+        expect(log.filter((line) => FAULTS.test(line))).toEqual([]);
+        return result;
+      } finally {
+        await page.close();
+      }
+    },
+  };
+}
