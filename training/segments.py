@@ -25,10 +25,11 @@ class Segments:
     def __len__(self):
         return len(self.truth)
 
-    def sample(self, rng, count, frames, patch, codec):
+    def sample(self, rng, count, frames, patch, codec, still=0.0):
         """`count` random cuts: low [count, frames, 3, patch, patch] and truth [count, frames, 3, patch*s, patch*s] in 0..1.
 
-        A part `codec` of them has been through a codec; of the others, a few have a camera's noise.
+        A part `codec` of them has been through a codec; of the others, a few have a camera's noise. A part `still` of all
+        comes to rest: from some frame on, all frames are that one.
         """
         lows, truths = [], []
         for _ in range(count):
@@ -50,8 +51,10 @@ class Segments:
             # Time runs backwards for half of the clean ones; a codec's does not.
             flips += [0] if not coded and rng.random() < 0.5 else []
             turned = rng.random() < 0.5
+            rest = int(rng.integers(frames)) if still and rng.random() < still else frames
             for made, cut in ((lows, low), (truths, truth)):
                 cut = np.flip(cut, flips) if flips else cut
+                cut = cut[np.minimum(np.arange(frames), rest)] if rest < frames else cut
                 made.append(cut.transpose(0, 3, 2, 1) if turned else cut.transpose(0, 3, 1, 2))
         return (torch.from_numpy(np.ascontiguousarray(np.stack(made))) / 255 for made in (lows, truths))
 

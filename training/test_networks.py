@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 
+from .data import bicubic
 from .golden import HEIGHT, WIDTH, golden_frames
 from .half import to_half
 from .live_graph import encode_graph, fuse_graph, inputs
@@ -20,6 +22,7 @@ from .run_onnx import OnnxModel
 from .train import moved_blocks
 
 TOLERANCE, HALF_TOLERANCE = 1e-5, 8e-3
+MOVING, STILL, SETTLED = 12, 30, 12  # frames of the page at rest; after SETTLED of them tiles are kept
 SMALL = dict(channels=8, encoder_blocks=1, decoder_blocks=1)
 SHAPES = {
     "single frame": dict(scale=2),
@@ -91,6 +94,31 @@ def check_stream(runs, name):
     assert torch.allclose(both[:, :1], one, atol=1e-6), name
 
 
+def page_of_text(scale, back, step, colours):
+    """A page of 160x96 times `scale`: random lines on the colour `back`, `step` rows apart, in random `colours`."""
+    page = Image.new("RGB", (160 * scale, 96 * scale), back)
+    draw, rng = ImageDraw.Draw(page), np.random.default_rng(5)
+    for y in range(2, page.height, step):
+        line = "".join(map(chr, rng.integers(33, 127, page.width // 6)))
+        draw.text((3, y), line, fill=tuple(rng.integers(*colours, 3).tolist()))
+    return np.asarray(page)
+
+
+def check_rest(runs, name):
+    """A page of text that scrolls and then stands still comes to rest: what the encoder remembers must not swing."""
+    network = load(runs, name)
+    scale = network.settings.scale
+    moves = [-2 * step for step in range(MOVING, 0, -1)] + [0] * STILL
+    for page in [(250, 250, 250), 12, (0, 120)], [(0, 0, 255), 11, (200, 256)]:
+        low = bicubic(page_of_text(scale, *page)[None], scale)[0]
+        frames = torch.from_numpy(np.stack([np.roll(low, move, 0) for move in moves])).permute(0, 3, 1, 2) / 255
+        with torch.no_grad():
+            out = network(frames[None], range(MOVING + SETTLED, len(moves)))[0].clamp(0, 1) * 255
+        change = float((out[1:] - out[:-1]).abs().max())
+        print(f"{name}: at rest, {change:.2f} levels from frame to frame")
+        assert change < 0.5, name
+
+
 def check_model(runs, models, name):
     """The files of an exported model against its checkpoint."""
     network, folder = load(runs, name), Path(models) / name
@@ -125,6 +153,7 @@ def main():
     assert trained, f"No model of {given.models} has its run in {given.runs}."
     for name in trained:
         check_stream(given.runs, name)
+        check_rest(given.runs, name)
         check_model(given.runs, given.models, name)
 
 

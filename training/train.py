@@ -33,6 +33,8 @@ DEFAULTS = {
     "codec": 0.5,  # part of the samples that a codec has been through
     "guide": 0.0,  # weight of the colour rebuilt by attention in the loss, falling to 0 at half of the steps
     "short": 0.3,  # part of the steps with a lookahead of 0, 1 or 2 frames
+    "still": 0.0,  # part of the samples that come to rest
+    "damp": 1.0,  # factor of the recurrence's weights at the start of the stage
 }
 WARM_UP = 100
 EMA = 0.999
@@ -60,8 +62,9 @@ def plan(config, number):
 
 
 def plan_of(state):
-    """The plan that a checkpoint was made by. Older ones hold none: their defaults are taken to be today's."""
-    return state.get("plan") or plan(state["config"], state["stage"])
+    """The plan that a checkpoint was made by. What older ones do not hold is taken to be today's defaults."""
+    made = state.get("plan") or plan(state["config"], state["stage"])
+    return made | {"stages": [DEFAULTS | stage for stage in made["stages"]]}
 
 
 def rate_at(step, stage):
@@ -113,6 +116,8 @@ class Run:
         if len(fits) < len(own):
             self.optimiser = self.adam(list(fits))
         self.network.load_state_dict(fits if strict else own | fits)
+        if self.network.settings.recurrent:
+            self.network.past.weight.data *= self.stage["damp"]
         self.ema.load_state_dict(self.network.state_dict())
 
     def adam(self, old):
@@ -151,7 +156,7 @@ class Run:
 
     def train_step(self):
         stage, rng = self.stage, np.random.default_rng((self.seed, self.number, self.step))
-        low, truth = self.segments.sample(rng, *(stage[name] for name in ("batch", "frames", "patch", "codec")))
+        low, truth = self.segments.sample(rng, *(stage[name] for name in ("batch", "frames", "patch", "codec", "still")))
         # All but the first: a stream is long.
         centres = np.sort(rng.choice(np.arange(1, stage["frames"]), stage["outputs"], replace=False))
         lookahead = int(rng.integers(0, 3)) if rng.random() < stage["short"] else WINDOW // 2

@@ -15,9 +15,9 @@ export interface TileVersions {
 
 /**
  * Frames that a picture must have stood still for until a recurrent encoder's answer counts as final. What it remembers
- * of the frames before fades within about so many.
+ * of the frames before fades to a level or less within about so many.
  */
-const SETTLE = 8;
+const SETTLE = 12;
 
 /**
  * Finds tiles that need no computing because all their inputs are those of the output before. Pure.

@@ -6,7 +6,7 @@ import { photoFrame, psnr } from '../support/pictures.js';
 const frames = Array.from({ length: 8 }, (_, i) => photoFrame(64, 48, i * 3, i, i * 40_000));
 
 /** Frames with time between them, as a live source has. */
-const live = (list: readonly PlanarFrame[]) => from(list).pipe(concatMap((frame) => of(frame).pipe(delay(150))));
+const live = (list: readonly PlanarFrame[]) => from(list).pipe(concatMap((frame) => of(frame).pipe(delay(400))));
 
 describe('manaUpscale in Node', () => {
   it('gives one frame for each, in order, twice as large, completion last', async () => {

@@ -89,7 +89,7 @@ describe('the stream equals the network', () => {
 describe('unchanged tiles', () => {
   it('are not computed again once what was remembered has faded, and the picture is the same', async () => {
     // A still picture in which a small patch moves, far from most tiles.
-    const frames = Array.from({ length: 20 }, (_, i) => {
+    const frames = Array.from({ length: 24 }, (_, i) => {
       const frame = photoFrame(240, 160, 100, 100, i * 40_000);
       const patch = photoFrame(16, 16, 300 + 5 * i, 200);
       for (let y = 0; y < 16; y++) frame.data.set(patch.data.subarray(y * 64, y * 64 + 64), ((y + 4) * 240 + 4) * 4);
@@ -99,12 +99,12 @@ describe('unchanged tiles', () => {
     const { tiles } = upscaler.plan;
     await expectEqual('mana-nano-x2', frames, out, [0, 3, 7]);
     // What was remembered of the start has faded to a level or two where tiles are kept.
-    await expectEqual('mana-nano-x2', frames, out, [11, 15, 19], 2);
+    await expectEqual('mana-nano-x2', frames, out, [15, 19, 23], 2);
     const { tilesFused, tilesReused } = upscaler.counts;
-    expect(tilesFused + tilesReused).toBe(tiles.length * 20);
-    // Tiles are computed for the first eleven outputs, later only those near the patch.
+    expect(tilesFused + tilesReused).toBe(tiles.length * 24);
+    // Tiles are computed for the first fifteen outputs, later only those near the patch.
     expect(tilesReused).toBeGreaterThan(tiles.length * 9 * 0.6);
-    expect(tilesFused).toBeGreaterThan(tiles.length * 11);
+    expect(tilesFused).toBeGreaterThan(tiles.length * 15);
   });
 
   it('a change anywhere computes its tiles again', async () => {
