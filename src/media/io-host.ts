@@ -7,6 +7,8 @@ import { readFrames } from './read-frames.js';
 
 const STATS_EVERY_MS = 250;
 const LAST_WRITES_MS = 500;
+/** Chromium throws away what a track's readers have not taken when it ends, and the last frames come in a burst. */
+const LINGER_MS = 250;
 
 /** What Safari's workers have and the type library does not know. */
 interface TrackWorkerScope {
@@ -167,22 +169,25 @@ function openSink(sink: StreamSink, events: SinkEvents): Sink {
   }
   const writer = writable.getWriter();
   let open = true;
-  writer.closed.then(
-    () => undefined,
+  let lastWriteMs = Number.NEGATIVE_INFINITY;
+  const stopped = writer.closed.catch(() => {
     // The track was stopped by its user.
-    () => {
-      if (open) events.stopped();
-    },
-  );
+    if (open) events.stopped();
+  });
   return {
     write: (frame) => {
+      lastWriteMs = performance.now();
       writer.write(frame).catch(() => frame.close());
     },
     close: async () => {
       open = false;
+      await Promise.race([stopped, sleep(lastWriteMs + LINGER_MS - performance.now())]);
       // A consumer that never reads would keep us waiting for ever.
-      const patience = new Promise<void>((resolve) => setTimeout(resolve, LAST_WRITES_MS));
-      await Promise.race([writer.close(), patience]);
+      await Promise.race([writer.close(), sleep(LAST_WRITES_MS)]);
     },
   };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 }

@@ -131,8 +131,7 @@ describe('upscaleTrack in Chromium', () => {
 
   it('ends with its source, its user, its signal; refuses what cannot be', async () => {
     const result = await run<Awaited<ReturnType<typeof endings>>>('endings');
-    // The very last frame may be lost between the track's end and the reader.
-    expect(result['lastFrame']).toBeGreaterThanOrEqual(28);
+    expect(result['lastFrame']).toBe(29);
     expect(result).toMatchObject({
       contentHint: 'detail',
       sourceAfterStop: 'live',
