@@ -4,6 +4,7 @@ import type { Size } from '../src/frame/frame.js';
 import type { ShippedModel } from '../src/model/registry.js';
 import { type Bench, withBench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
+import { framesByNetwork } from './sustained.js';
 
 /** A process's memory in MiB, from Linux' `/proc`. */
 export interface ProcessMemory {
@@ -72,6 +73,7 @@ async function measure(
     backend: 'wasm',
     threads,
     budgetMs: 20_000,
+    minFrameRate: 0,
   };
   await page.call('stream', 'openStream', request);
   // Our page's process is the one that grows.
@@ -98,7 +100,7 @@ async function measure(
       };
     }
     const { stats } = await page.call<StreamState>('stream', 'streamState');
-    if (stats.framesByLevel.network >= wanted) settling.push(now.pss);
+    if (framesByNetwork(stats) >= wanted) settling.push(now.pss);
     if (settling.length === SETTLE_SAMPLES) {
       atFrames.push({ frames: wanted, pss: Math.min(...settling) });
       settling = [];

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StageTimes } from '../src/engine/engine.js';
+import type { UpscaleStats } from '../src/media/stats.js';
 import type { Bench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
 import { digits, percent } from './table.js';
@@ -56,7 +57,7 @@ export async function sustained(bench: Bench, seconds: number): Promise<Sustaine
   };
   await page.call('stream', 'openStream', request);
   const end = Date.now() + START_SECONDS * 1000;
-  while ((await state()).stats.framesByLevel.network < FRAMES_PER_SECOND) {
+  while (framesByNetwork((await state()).stats) < FRAMES_PER_SECOND) {
     if (Date.now() > end) throw new Error(`The network did not run within ${START_SECONDS} seconds.`);
     await sleep(200);
   }
@@ -66,6 +67,11 @@ export async function sustained(bench: Bench, seconds: number): Promise<Sustaine
   await page.call('stream', 'closeStream');
   await page.close();
   return between(a, b);
+}
+
+/** Frames that a network made, on whatever level. */
+export function framesByNetwork({ framesByLevel: { full, short, small } }: UpscaleStats): number {
+  return full + short + small;
 }
 
 function between(a: StreamState, b: StreamState): SustainedResult {
@@ -78,8 +84,8 @@ function between(a: StreamState, b: StreamState): SustainedResult {
     outPerSecond: outAtMs.length / seconds,
     seconds,
     networkShare:
-      (b.stats.framesByLevel.network - a.stats.framesByLevel.network) /
-      Math.max(1, b.stats.framesEmitted - a.stats.framesEmitted),
+      (framesByNetwork(b.stats) - framesByNetwork(a.stats)) /
+      Math.max(1, b.stats.framesDelivered - a.stats.framesDelivered),
     dropped: {
       // Statistics are up to 250 ms old, so this may be off by a few frames either way, but not by more as time goes on.
       beforeUs: Math.max(0, b.fed - a.fed - (b.stats.framesReceived - a.stats.framesReceived)),

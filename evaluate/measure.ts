@@ -62,7 +62,7 @@ export async function measure(
         emit,
       });
       const frame = toFrame(low, plain.count);
-      await upscaler.push(frame, frame, 0, () => undefined);
+      await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
     }
     if (!upscaler || plain.count <= 2 * EDGE) {
       throw new Error(`${sequence.name} has only ${plain.count} frames; ${2 * EDGE + 1} are needed to measure one.`);

@@ -5,8 +5,9 @@ import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
 import { workerAssets } from '../../src/media/assets.js';
 import { Backends } from '../../src/media/backends.js';
+import { checkBrowserOptions } from '../../src/media/options.js';
 import type { GraphCost } from '../../src/model/manifest.js';
-import { type ShippedModel, scaleOf } from '../../src/model/registry.js';
+import type { ShippedModel } from '../../src/model/registry.js';
 import { computedOverKept } from '../../src/pipeline/tiles.js';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import { cameraFrame, pan } from './pan.js';
@@ -59,13 +60,8 @@ addEventListener('message', ({ data }: MessageEvent<CaseRequest>) => {
 async function measure(request: CaseRequest): Promise<CaseResult> {
   const { model: name, size, threads, maxTilePixels, seconds, leastFrames } = request;
   const assets = workerAssets({ engineWorker: '/dist/engine.worker.js', ort: '/dist/ort/', models: '/dist/models/' });
-  const settings = { scale: scaleOf(name), lookahead: 3, budgetMs: 200, size: null, maxTilePixels: null } as const;
-  const { engine, model } = await new Backends(assets, () => undefined).choose({
-    ...settings,
-    backend: 'wasm',
-    model: name,
-    threads,
-  });
+  const settings = checkBrowserOptions({ model: name, backend: 'wasm', threads, budgetMs: Number.POSITIVE_INFINITY });
+  const { engine, model } = await new Backends(assets, () => undefined).choose(settings);
   if (!engine.description.includes(`${threads} thread`)) throw new Error(`The engine took ${engine.description}.`);
   let shape: StreamShape | undefined;
   const open = engine.open.bind(engine);
@@ -85,12 +81,11 @@ async function measure(request: CaseRequest): Promise<CaseResult> {
   let pushed = 0;
   const ours = async (): Promise<number> => {
     const start = performance.now();
-    await upscaler.push(
-      pictures[pushed % PICTURES] as VideoFrame,
-      { timestampUs: pushed++ * 40_000 },
-      start,
-      () => undefined,
-    );
+    await upscaler.push(pictures[pushed % PICTURES] as VideoFrame, {
+      times: { timestampUs: pushed++ * 40_000 },
+      arrivedMs: start,
+      release: () => undefined,
+    });
     return performance.now() - start;
   };
 

@@ -5,7 +5,7 @@ import { cameraFrame, pan } from './pan.js';
 
 /** A live stream through the package as its users run it, fed with a moving picture. */
 export interface StreamRequest
-  extends Pick<BrowserUpscaleOptions, 'model' | 'backend' | 'threads' | 'lookahead' | 'budgetMs'> {
+  extends Pick<BrowserUpscaleOptions, 'model' | 'backend' | 'threads' | 'lookahead' | 'budgetMs' | 'minFrameRate'> {
   /** Source pictures. */
   readonly source: Size;
   readonly framesPerSecond: number;

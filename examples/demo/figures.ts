@@ -33,7 +33,7 @@ export class Figures {
   show(stats: UpscaleStats): void {
     const { inputSize, outputSize, framesDropped: dropped, addedDelayMs: delay } = stats;
     const size = (of: typeof inputSize): string => (of ? `${of.width} × ${of.height}` : '–');
-    const tiles = stats.tilesFused + stats.tilesReused;
+    const tiles = stats.tilesComputed + stats.tilesReused;
     const first = stats.timeToFirstNetworkFrameMs;
     this.#write({
       level: stats.level,
@@ -42,17 +42,17 @@ export class Figures {
       sizes: `${size(inputSize)} in, ${size(outputSize)} out`,
       rates: `${stats.framesPerSecondIn.toFixed(1)} in, ${stats.framesPerSecond.toFixed(1)} out`,
       fpsOut: stats.framesPerSecond.toFixed(1),
-      delayTypical: stats.framesEmitted > 0 ? delay.p50.toFixed(0) : '–',
+      delayTypical: stats.framesDelivered > 0 ? delay.p50.toFixed(0) : '–',
       delay: `${delay.p50.toFixed(0)} ms typical, ${delay.p95.toFixed(0)} ms at most for 95 of 100 frames`,
       first: first === null ? 'not yet' : `after ${(first / 1000).toFixed(2)} s`,
       dropped: `${dropped.busy} busy, ${dropped.late} late, ${dropped.failed} failed, of ${stats.framesReceived}`,
-      tiles: `${stats.tilesFused} computed, ${stats.tilesReused} reused${
+      tiles: `${stats.tilesComputed} computed, ${stats.tilesReused} reused${
         tiles > 0 ? ` (${Math.round((100 * stats.tilesReused) / tiles)} %)` : ''
       }`,
     });
     this.#text('status', levelSentence(stats));
     this.#text('before-tag', `${size(inputSize)}, enlarged by the browser`);
-    this.#text('after-tag', `${size(outputSize)}, ${stats.level === 'network' ? stats.model : stats.level}`);
+    this.#text('after-tag', `${size(outputSize)}, ${stats.backend ? stats.model : stats.level}`);
     this.#element('dot').dataset['level'] = stats.level;
     const longest = Math.max(1, ...Object.values(stats.stageMs));
     for (const [stage, { value, bar }] of this.#bars) {

@@ -36,7 +36,7 @@ const form = find<HTMLFormElement>('controls');
 const figures = new Figures(document);
 const meter = new TruthMeter(showQuality);
 const stage = new Stage(find('stage'), find('before'), find('after'), (frame, seen) => {
-  if (seen && source?.scene && upscaled?.stats().level === 'network') meter.offer(frame, seen, source.scene);
+  if (seen && source?.scene && upscaled?.stats().backend) meter.offer(frame, seen, source.scene);
 });
 
 const support = supportReport();

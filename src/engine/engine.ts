@@ -111,6 +111,13 @@ export interface EngineStream<In, Out> {
   /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
   fuse(window: readonly number[], tile: Tile): Promise<void>;
   /**
+   * The deadline inside a frame: makes the output pixels of these tiles' cores by plain resampling of the packed picture
+   * in `slot`, without the network. Where they meet tiles that are not in the list, those fade into them.
+   */
+  enlarge(slot: number, tiles: readonly Tile[]): Promise<void>;
+  /** Settles when all work has been done that calls so far have started; engines may work behind our back. */
+  settled(): Promise<void>;
+  /**
    * The frame in this slot has been a centre, and `previous` of the frame after it: what only those two are asked for is
    * not needed any more.
    */

@@ -68,6 +68,11 @@ export class Backends {
     throw new UpscaleError('backend-unavailable', 'No backend is left to try.');
   }
 
+  /** Asks an engine in use its model's golden tile once more. @throws UpscaleError `backend-wrong` */
+  async check({ engine, model }: Verified): Promise<void> {
+    await verify(engine, model);
+  }
+
   async #verify(backend: Backend, settings: StreamSettings, { signal, progress }: Waiting): Promise<Verified> {
     const refused = new AbortController();
     const leave = (): void => refused.abort(signal?.reason);

@@ -1,16 +1,19 @@
-import type { Backend } from '../engine/engine.js';
+import { type Backend, noTimes } from '../engine/engine.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
-import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
-import { realClock } from '../pipeline/clock.js';
-import { UpscaleSession } from '../pipeline/session.js';
+import { smallerModel } from '../model/registry.js';
+import type { Variant } from '../pipeline/governor.js';
+import { sumOf } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
-import { Upscaler } from '../pipeline/upscaler.js';
-import { Backends, type Verified } from './backends.js';
+import { noCounts } from '../pipeline/upscaler.js';
+import { Backends } from './backends.js';
+import { EngineLane } from './engine-lane.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
 
 /** Progress of a model is told this often. */
 const PROGRESS_EVERY_MS = 200;
+/** Engines in use are asked their golden tiles this often. */
+const CHECK_EVERY_MS = 2_000;
 
 /** The part of a worker's global scope, or of a port, that hosts need. */
 export interface MessageScope {
@@ -29,15 +32,37 @@ export function hostEngine(scope: MessageScope): void {
   let backends: Backends | undefined;
   const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
+  const lose = (backend: Backend, error: UpscaleError): void => {
+    for (const stream of streams.values()) stream.lose(backend, error);
+  };
+
+  /** Whatever goes wrong in a machine, wrong numbers look like a picture: they have to be looked for. */
+  const check = async (): Promise<void> => {
+    const inUse = new Set([...streams.values()].flatMap(({ verified }) => verified));
+    for (const verified of inUse) {
+      try {
+        await backends?.check(verified);
+      } catch (thrown) {
+        if (thrown instanceof UpscaleError && thrown.code === 'backend-wrong') lose(verified.engine.backend, thrown);
+      }
+    }
+    setTimeout(check, CHECK_EVERY_MS);
+  };
+  setTimeout(check, CHECK_EVERY_MS);
+
   scope.addEventListener('message', ({ data }: MessageEvent<ToEngine>) => {
     if (data.type === 'start') {
-      backends = new Backends(data.assets, (backend, reason) => {
-        for (const stream of streams.values()) stream.lose(backend, reason);
-      });
+      backends = new Backends(data.assets, (backend, reason) =>
+        lose(backend, new UpscaleError('backend-unavailable', reason)),
+      );
     } else if (data.type === 'open' && backends) {
       streams.set(data.id, new EngineStreamHost(data.id, data.settings, backends, post));
+    } else if (data.type === 'ping') {
+      post({ type: 'pong' });
+    } else if (data.type === 'preload') {
+      streams.get(data.id)?.preload(data.variant);
     } else if (data.type === 'reset') {
-      streams.get(data.id)?.reset();
+      streams.get(data.id)?.reset(data.variant);
     } else if (data.type === 'close') {
       streams.get(data.id)?.close();
       streams.delete(data.id);
@@ -54,12 +79,13 @@ export function hostEngine(scope: MessageScope): void {
 
 type Call = Extract<ToEngine, { call: number }>;
 
+/** One stream: the network that was asked for, and the smaller one where there is one. */
 class EngineStreamHost {
-  #chosen: Promise<Verified> | undefined;
-  #verified: Verified | undefined;
-  #session: UpscaleSession<VideoFrame, VideoFrame>;
-  /** Ends the waiting for a model. */
-  readonly #closing = new AbortController();
+  readonly #lanes = new Map<Variant, EngineLane>();
+  /** Whose frames come out. */
+  #active: Variant = 'own';
+  /** What sessions that are over have done. */
+  readonly #past = { counts: noCounts(), times: noTimes() };
   #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -68,49 +94,64 @@ class EngineStreamHost {
     readonly backends: Backends,
     readonly post: (message: FromEngine, transfer?: Transferable[]) => void,
   ) {
-    this.#session = this.#newSession();
-    // Errors come out where the choice is waited for.
-    this.#choose().catch(() => undefined);
+    this.preload('own');
+  }
+
+  /** The engines and models in use. */
+  get verified(): NonNullable<EngineLane['verified']>[] {
+    return [...this.#lanes.values()].flatMap(({ verified }) => (verified ? [verified] : []));
   }
 
   call(message: Call): void {
+    const variant = message.type === 'flush' ? this.#active : message.variant;
     this.#run(message).then(
-      () => this.post({ type: 'done', id: this.id, call: message.call, report: this.#report() }),
+      () => this.post({ type: 'done', id: this.id, call: message.call, report: this.#report(variant) }),
       (thrown) => this.#failed(thrown, message.call),
     );
   }
 
-  /** A backend is gone: this stream fails if it ran there, and the next call chooses anew. */
-  lose(backend: Backend, reason: string): void {
-    if (this.#verified && this.#verified.engine.backend !== backend) return;
-    this.#chosen = undefined;
-    this.#verified = undefined;
-    this.reset();
-    this.#failed(new UpscaleError('backend-unavailable', reason), null);
+  preload(variant: Variant): void {
+    this.#lane(variant).preload();
   }
 
-  /** Forgets the window. The network stays chosen, and its model goes on loading. */
-  reset(): void {
-    this.#session.dispose();
-    this.#session = this.#newSession();
+  /** A backend is gone: this stream fails if it ran there, and the next call chooses anew. */
+  lose(backend: Backend, error: UpscaleError): void {
+    const lost = [...this.#lanes.values()].filter(({ verified }) => !verified || verified.engine.backend === backend);
+    if (lost.length === 0) return;
+    for (const lane of lost) {
+      this.#keepCounts(lane);
+      lane.forget();
+    }
+    this.#failed(error, null);
+  }
+
+  /** Forgets a network's window, or those of both. */
+  reset(variant: Variant | null): void {
+    for (const [name, lane] of this.#lanes) {
+      if (variant !== null && name !== variant) continue;
+      this.#keepCounts(lane);
+      lane.reset();
+    }
   }
 
   close(): void {
-    this.#closing.abort();
-    this.#session.dispose();
+    for (const lane of this.#lanes.values()) lane.close();
   }
 
-  #run(message: Call): Promise<void> {
-    if (message.type === 'prepare') return this.#session.prepare(message.size);
-    if (message.type === 'flush') return this.#session.flush();
-    const { frame, size, sentMs, call, fresh } = message;
+  async #run(message: Call): Promise<void> {
+    if (message.type === 'flush') return this.#lanes.get(this.#active)?.session.flush();
+    if (message.type === 'prepare') return this.#lane(message.variant).session.prepare(message.size);
+    const { frame, size, arrivedMs, call, fresh, variant, lookahead, passedUs } = message;
+    if (variant !== this.#active) await this.#change(variant);
     let open = true;
-    return this.#session.push({
+    return this.#lane(variant).push({
       frame,
       size,
       fresh,
+      lookahead,
+      ...(passedUs === null ? {} : { passedUs }),
       times: { timestampUs: frame.timestamp, ...(frame.duration === null ? {} : { durationUs: frame.duration }) },
-      arrivedMs: sentMs - performance.timeOrigin,
+      arrivedMs: arrivedMs - performance.timeOrigin,
       release: () => {
         if (!open) return;
         open = false;
@@ -120,46 +161,32 @@ class EngineStreamHost {
     });
   }
 
-  #newSession(): UpscaleSession<VideoFrame, VideoFrame> {
-    const session: UpscaleSession<VideoFrame, VideoFrame> = new UpscaleSession<VideoFrame, VideoFrame>({
-      clock: realClock,
-      budgetMs: this.settings.budgetMs,
-      failed: (thrown) => {
-        if (this.#session === session) this.#failed(thrown, null);
-      },
-      open: (size) =>
-        this.#open(size, (frame) => {
-          // A window that is over has nothing to say any more.
-          if (this.#session !== session || this.#closing.signal.aborted) frame.close();
-          else this.post({ type: 'frame', id: this.id, frame }, [frame]);
-        }),
-    });
-    return session;
-  }
-
-  async #open(size: Size, emit: (frame: VideoFrame) => void): Promise<Upscaler<VideoFrame, VideoFrame>> {
+  /** Hands over from one network to the other: what waits leaves first. */
+  async #change(to: Variant): Promise<void> {
+    const from = this.#active;
+    this.#active = to;
+    const lane = this.#lanes.get(from);
     try {
-      this.#verified = await this.#choose();
-    } catch (thrown) {
-      this.#chosen = undefined;
-      throw thrown;
+      await lane?.session.flush();
+    } finally {
+      this.reset(from);
     }
-    const { lookahead, maxTilePixels } = this.settings;
-    return Upscaler.open(this.#verified.engine, this.#verified.model, {
-      size,
-      lookahead,
-      ...(maxTilePixels === null ? {} : { maxTilePixels }),
-      emit,
-    });
   }
 
-  #choose(): Promise<Verified> {
-    this.#chosen ??= this.backends.choose(this.settings, {
-      signal: this.#closing.signal,
-      fallback: (from, to, reason) => this.post({ type: 'fallback', id: this.id, from, to, reason }),
-      progress: (progress) => this.#tellProgress(progress),
-    });
-    return this.#chosen;
+  #lane(variant: Variant): EngineLane {
+    let lane = this.#lanes.get(variant);
+    if (!lane) {
+      const smaller = smallerModel(this.settings.model, this.verified[0]?.engine.backend, this.settings.scale);
+      const settings = variant === 'small' && smaller ? { ...this.settings, model: smaller.name } : this.settings;
+      lane = new EngineLane(settings, this.backends, {
+        frame: (frame) => this.post({ type: 'frame', id: this.id, frame }, [frame]),
+        fallback: (from, to, reason) => this.post({ type: 'fallback', id: this.id, from, to, reason }),
+        progress: (progress) => this.#tellProgress(progress),
+        failed: (thrown) => this.#failed(thrown, null),
+      });
+      this.#lanes.set(variant, lane);
+    }
+    return lane;
   }
 
   #tellProgress(progress: LoadProgress): void {
@@ -169,18 +196,30 @@ class EngineStreamHost {
     this.post({ type: 'loading', id: this.id, progress });
   }
 
-  #report(): EngineReport | null {
-    const upscaler = this.#session.upscaler;
-    if (!this.#verified || !upscaler) return null;
-    const { engine, model } = this.#verified;
+  #report(variant: Variant): EngineReport | null {
+    const lane = this.#lanes.get(variant);
+    const upscaler = lane?.session.upscaler;
+    if (!lane?.verified || !upscaler) return null;
+    const { engine, model } = lane.verified;
+    const sessions = [...this.#lanes.values()].map(({ session }) => session);
     return {
       backend: engine.backend,
       description: engine.description,
       model: model.manifest.name,
       computedOverKept: computedOverKept(upscaler.plan),
-      counts: this.#session.counts,
-      times: this.#session.times,
+      rehearsedMs: lane.session.rehearsedMs,
+      waiting: sessions.reduce((sum, session) => sum + (session.upscaler?.length ?? 0), 0),
+      bytes: [...this.#lanes.values()].reduce((sum, { stream }) => sum + (stream?.bytes ?? 0), 0),
+      timed: upscaler.stream.timed,
+      counts: sessions.reduce((sum, { counts }) => sumOf(sum, counts), this.#past.counts),
+      times: sessions.reduce((sum, { times }) => sumOf(sum, times), this.#past.times),
     };
+  }
+
+  /** A session ends with its counts; the stream's go on. */
+  #keepCounts({ session }: EngineLane): void {
+    this.#past.counts = sumOf(this.#past.counts, session.counts);
+    this.#past.times = sumOf(this.#past.times, session.times);
   }
 
   #failed(thrown: unknown, call: number | null): void {

@@ -1,53 +1,70 @@
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
+import { realClock } from '../pipeline/clock.js';
+import type { Variant } from '../pipeline/governor.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
+import { compareRanks, type Rank, Turns } from './turns.js';
+import { type CallKind, Watchdog } from './watchdog.js';
 
-/** What a stream of the `io` worker hears from the engine. */
-export interface EngineListener {
+/** A stream of the `io` worker, as the engine's link sees it. */
+export interface EngineClient {
+  readonly settings: StreamSettings;
+  /** Who goes first where there is not the time for all. */
+  readonly rank: Rank;
+  /** Share of the engine's time that the stream takes, 0..1. */
+  readonly load: number;
   frame(frame: VideoFrame): void;
   fallback(from: string, to: string, reason: string): void;
   loading(progress: LoadProgress): void;
-  /** The network is gone for this stream, unasked: its device or its worker is. */
+  /** The network is gone for this stream, unasked: its device or its worker is, or it failed between calls. */
   lost(error: UpscaleError): void;
 }
 
-/**
- * A call that the engine has not answered for this long means that it hangs. Starting a network may take its time,
- * counted from the last bytes of its model.
- */
-const HANG_MS = { prepare: 120_000, frame: 20_000, flush: 20_000 } as const;
+/** What a frame is sent with. */
+export type FrameOrder = Pick<
+  Extract<ToEngine, { type: 'frame' }>,
+  'size' | 'variant' | 'arrivedMs' | 'lookahead' | 'passedUs' | 'fresh'
+>;
 
 interface PendingCall {
   readonly id: number;
-  readonly kind: keyof typeof HANG_MS;
+  readonly kind: CallKind;
   taken(): void;
   resolve(report: EngineReport | undefined): void;
   reject(error: UpscaleError): void;
-  timer: ReturnType<typeof setTimeout>;
+  unwatch: () => void;
 }
 
 /**
- * The `io` worker's end of the `engine` worker. When the engine crashes or hangs it is ended, all its streams are told,
- * and the next call starts a new one.
+ * The `io` worker's end of the `engine` worker. When the engine crashes, hangs, is gone or computes wrongly it is ended,
+ * all its streams are told, and the next call starts a new one.
  */
 export class EngineLink {
-  readonly #streams = new Map<number, { settings: StreamSettings; listener: EngineListener }>();
+  readonly #clients = new Map<number, EngineClient>();
   readonly #calls = new Map<number, PendingCall>();
+  readonly #turns = new Turns();
+  readonly #watchdog = new Watchdog(
+    realClock,
+    () => this.#worker?.postMessage({ type: 'ping' } satisfies ToEngine),
+    (reason) => this.#fail(reason),
+  );
   #worker: Worker | undefined;
   #nextCall = 0;
-  #lostDevices = 0;
+  #faultyDevices = 0;
+  /** Workers that were given up. */
+  restarts = 0;
 
   constructor(
     readonly assets: WorkerAssets,
     readonly create: (url: string) => Worker = (url) => new Worker(url, { type: 'module', name: 'mana-engine' }),
   ) {}
 
-  open(id: number, settings: StreamSettings, listener: EngineListener): void {
-    this.#streams.set(id, { settings, listener });
+  open(id: number, client: EngineClient): void {
+    this.#clients.set(id, client);
     // A worker that starts now opens all streams; backend and model load while the first frame is still to come.
     try {
-      if (this.#worker) this.#post(this.#worker, this.#opening(id, settings));
+      if (this.#worker) this.#post(this.#worker, this.#opening(id, client));
       else this.#worker = this.#start();
     } catch {
       // The first call meets the same error and reports it.
@@ -59,28 +76,51 @@ export class EngineLink {
     return [...this.#calls.values()].some(({ kind }) => kind === 'prepare');
   }
 
-  /** Makes the network ready for pictures of a size. */
-  prepare(id: number, size: Size): Promise<EngineReport | undefined> {
-    return this.#call(id, 'prepare', (call) => ({ type: 'prepare', id, call, size }));
+  /** Share of the engine's time that streams of higher rank leave for this one, 0..1. */
+  share(client: EngineClient): number {
+    let share = 1;
+    for (const other of this.#clients.values()) {
+      if (other !== client && compareRanks(other.rank, client.rank) > 0) share -= other.load;
+    }
+    return Math.max(0, share);
+  }
+
+  /** Settles with what ends the turn when this stream may hand over its next frame. */
+  turn(client: EngineClient): Promise<() => void> {
+    return this.shared ? this.#turns.take(client.rank) : Promise.resolve(() => undefined);
+  }
+
+  /** Whether other streams want turns, too. */
+  get shared(): boolean {
+    return this.#clients.size > 1;
+  }
+
+  /** Loads and checks a network that may be wanted soon. */
+  preload(id: number, variant: Variant): void {
+    if (this.#worker) this.#post(this.#worker, { type: 'preload', id, variant });
+  }
+
+  /** Makes a network ready for pictures of a size. */
+  async prepare(id: number, variant: Variant, size: Size): Promise<EngineReport | undefined> {
+    const report = await this.#call(id, 'prepare', (call) => ({ type: 'prepare', id, call, variant, size }));
+    if (report) this.#watchdog.learn(report.rehearsedMs);
+    return report;
   }
 
   /**
-   * Hands over a frame. The engine works on one frame while it holds the next, so that it never waits for us.
-   * @param fresh whether what came before must not be looked at any more
+   * Hands over a frame. The engine can hold the next while it works on one.
    * @returns `taken` settles when the next frame may be handed over, `done` when this one has been worked on
    */
   frame(
     id: number,
     frame: VideoFrame,
-    size: Size,
-    fresh: boolean,
+    order: FrameOrder,
   ): { taken: Promise<void>; done: Promise<EngineReport | undefined> } {
-    const sentMs = performance.timeOrigin + performance.now();
     let take: () => void = () => undefined;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
     });
-    const message = (call: number): ToEngine => ({ type: 'frame', id, call, size, frame, sentMs, fresh });
+    const message = (call: number): ToEngine => ({ type: 'frame', id, call, frame, ...order });
     const done = this.#call(id, 'frame', message, [frame], take);
     const over = (): void => {
       // Only has an effect when the frame was never sent.
@@ -96,13 +136,13 @@ export class EngineLink {
     return this.#call(id, 'flush', (call) => ({ type: 'flush', id, call }));
   }
 
-  /** Forgets a stream's window and everything the engine holds for it. The next call begins anew. */
-  reset(id: number): void {
-    if (this.#streams.has(id) && this.#worker) this.#post(this.#worker, { type: 'reset', id });
+  /** Forgets a network's window and what the engine holds for it, or those of both. The next call begins anew. */
+  reset(id: number, variant: Variant | null = null): void {
+    if (this.#clients.has(id) && this.#worker) this.#post(this.#worker, { type: 'reset', id, variant });
   }
 
   close(id: number): void {
-    this.#streams.delete(id);
+    this.#clients.delete(id);
     if (this.#worker) this.#post(this.#worker, { type: 'close', id });
     for (const [call, pending] of this.#calls) {
       if (pending.id === id) this.#settle(call)?.resolve(undefined);
@@ -114,20 +154,20 @@ export class EngineLink {
     this.#worker?.terminate();
     this.#worker = undefined;
     for (const call of [...this.#calls.keys()]) this.#settle(call)?.resolve(undefined);
-    this.#streams.clear();
+    this.#clients.clear();
   }
 
   #call(
     id: number,
-    kind: keyof typeof HANG_MS,
+    kind: CallKind,
     message: (call: number) => ToEngine,
     transfer: Transferable[] = [],
     taken: () => void = () => undefined,
   ): Promise<EngineReport | undefined> {
-    if (!this.#streams.has(id)) return Promise.resolve(undefined);
+    if (!this.#clients.has(id)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const call = this.#nextCall++;
-      this.#calls.set(call, { id, kind, taken, resolve, reject, timer: this.#watch(kind) });
+      this.#calls.set(call, { id, kind, taken, resolve, reject, unwatch: this.#watchdog.watch(kind) });
       try {
         this.#worker ??= this.#start();
         this.#post(this.#worker, message(call), transfer);
@@ -138,20 +178,14 @@ export class EngineLink {
     });
   }
 
-  #watch(kind: keyof typeof HANG_MS): ReturnType<typeof setTimeout> {
-    return setTimeout(
-      () => this.#fail(`The engine worker did not answer for ${HANG_MS[kind] / 1000} seconds.`),
-      HANG_MS[kind],
-    );
-  }
-
-  /** A GPU that was lost twice is left alone. */
-  #opening(id: number, settings: StreamSettings): ToEngine {
-    return { type: 'open', id, settings: this.#lostDevices < 2 ? settings : { ...settings, backend: 'wasm' } };
+  /** A GPU that was lost, or computed wrongly, twice is left alone. */
+  #opening(id: number, { settings }: EngineClient): ToEngine {
+    return { type: 'open', id, settings: this.#faultyDevices < 2 ? settings : { ...settings, backend: 'wasm' } };
   }
 
   #start(): Worker {
     const worker = this.create(this.assets.engineWorker);
+    this.#watchdog.forget();
     worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => {
       // What a worker that was ended had sent before may still arrive.
       if (this.#worker === worker) this.#receive(data);
@@ -163,49 +197,50 @@ export class EngineLink {
       if (this.#worker === worker) this.#fail(`The engine worker failed: ${reason}.`);
     });
     this.#post(worker, { type: 'start', assets: this.assets });
-    for (const [id, { settings }] of this.#streams) this.#post(worker, this.#opening(id, settings));
+    for (const [id, client] of this.#clients) this.#post(worker, this.#opening(id, client));
     return worker;
   }
 
   #receive(message: FromEngine): void {
-    const listener = this.#streams.get(message.id)?.listener;
+    this.#watchdog.heard();
+    if (message.type === 'pong') return;
+    const client = this.#clients.get(message.id);
     if (message.type === 'frame') {
-      if (listener) listener.frame(message.frame);
+      if (client) client.frame(message.frame);
       else message.frame.close();
     } else if (message.type === 'fallback') {
-      listener?.fallback(message.from, message.to, message.reason);
+      client?.fallback(message.from, message.to, message.reason);
     } else if (message.type === 'loading') {
-      for (const pending of this.#calls.values()) {
-        if (pending.id !== message.id || pending.kind !== 'prepare') continue;
-        clearTimeout(pending.timer);
-        pending.timer = this.#watch('prepare');
-      }
-      listener?.loading(message.progress);
+      client?.loading(message.progress);
     } else if (message.type === 'taken') {
       this.#calls.get(message.call)?.taken();
     } else if (message.type === 'done') {
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {
-      const error = new UpscaleError(message.code, message.reason, { recoverable: message.recoverable });
-      if (message.call !== null) this.#settle(message.call)?.reject(error);
-      else if (message.code === 'backend-unavailable') this.#lostDevices++;
-      else listener?.lost(error);
-      // ONNX Runtime survives neither the loss of its device nor a failed start, so the worker does not either.
-      if (message.code === 'backend-unavailable') this.#fail(message.reason);
+      const { code, call } = message;
+      const error = new UpscaleError(code, message.reason, { recoverable: message.recoverable });
+      if (call !== null) this.#settle(call)?.reject(error);
+      // A backend that answered rightly once and is gone or wrong now takes its worker with it: ONNX Runtime survives
+      // neither the loss of its device nor a failed start, and who knows what wrong numbers come from.
+      const backend = code === 'backend-unavailable' || (code === 'backend-wrong' && call === null);
+      if (backend && call === null) this.#faultyDevices++;
+      if (backend) this.#fail(message.reason);
+      else if (call === null) client?.lost(error);
     }
   }
 
   #fail(reason: string): void {
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.restarts++;
     const error = new UpscaleError('worker-failed', reason);
     for (const call of [...this.#calls.keys()]) this.#settle(call)?.reject(error);
-    for (const { listener } of this.#streams.values()) listener.lost(error);
+    for (const client of this.#clients.values()) client.lost(error);
   }
 
   #settle(call: number): PendingCall | undefined {
     const pending = this.#calls.get(call);
-    if (pending) clearTimeout(pending.timer);
+    pending?.unwatch();
     this.#calls.delete(call);
     return pending;
   }

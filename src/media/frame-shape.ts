@@ -67,3 +67,14 @@ export function shownLike(frame: VideoFrame, source: FrameShape, zoom: number): 
   frame.close();
   return shown;
 }
+
+/** The same pixels, to be shown at another size: the display enlarges them. The frame stays the caller's. */
+export function shownAs(frame: VideoFrame, { width, height }: Size): VideoFrame {
+  const { rotation = 0 } = frame as Oriented;
+  const turned = rotation % 180 !== 0;
+  return new VideoFrame(frame, {
+    timestamp: frame.timestamp,
+    displayWidth: turned ? height : width,
+    displayHeight: turned ? width : height,
+  });
+}

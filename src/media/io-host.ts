@@ -7,6 +7,8 @@ import { readFrames } from './read-frames.js';
 
 const STATS_EVERY_MS = 250;
 const LAST_WRITES_MS = 500;
+/** Frames that may be on their way to a track; a consumer that takes none must not make them pile up. */
+const MOST_WRITES = 3;
 /** Chromium throws away what a track's readers have not taken when it ends, and the last frames come in a burst. */
 const LINGER_MS = 250;
 
@@ -23,7 +25,7 @@ interface TrackWorkerScope {
 
 interface OpenStream {
   readonly stream: IoStream;
-  readonly source: Source;
+  source: Source;
 }
 
 interface Source {
@@ -44,14 +46,13 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
   const post = (message: FromIo, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
   const tellStats = (): void => {
-    for (const [id, { stream }] of streams)
-      post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
+    for (const [id, { stream }] of streams) post({ type: 'stats', id, stats: stream.stats() });
   };
 
   const close = (id: number): void => {
     const open = streams.get(id);
     if (!open) return;
-    post({ type: 'stats', id, stats: open.stream.meter.snapshot(performance.now()) });
+    post({ type: 'stats', id, stats: open.stream.stats() });
     streams.delete(id);
     open.source.stop();
     if (streams.size === 0) {
@@ -77,6 +78,30 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       );
   };
 
+  /** Reads a source until it ends, or another one takes its place. */
+  const read = (id: number, stream: IoStream, source: StreamSource): Source => {
+    const reading: Source = openSource(
+      source,
+      (frame) => stream.push(frame),
+      () => {
+        const open = streams.get(id);
+        if (open?.source !== reading) return;
+        if (stream.settings.endWithSource) finish(id);
+        else stream.finish().catch(() => undefined);
+      },
+    );
+    return reading;
+  };
+
+  const replaceSource = (id: number, source: StreamSource): void => {
+    const open = streams.get(id);
+    if (!open) return;
+    const before = open.source;
+    open.source = read(id, open.stream, source);
+    before.stop();
+    open.stream.interrupt('source');
+  };
+
   const openStream = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
     if (!engine) return;
     const output = openSink(sink, {
@@ -91,17 +116,11 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       output,
       (event) => {
         // Whoever hears of a change can look at figures that know of it.
-        post({ type: 'stats', id, stats: stream.meter.snapshot(performance.now()) });
+        post({ type: 'stats', id, stats: stream.stats() });
         post({ type: 'event', id, event });
       },
-      performance.now(),
     );
-    const reading = openSource(
-      source,
-      (frame) => stream.push(frame),
-      () => finish(id),
-    );
-    streams.set(id, { stream, source: reading });
+    streams.set(id, { stream, source: read(id, stream, source) });
     timer ??= setInterval(tellStats, STATS_EVERY_MS);
   };
 
@@ -124,7 +143,11 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     else if (data.type === 'close') close(data.id);
     else if (data.type === 'enable') streams.get(data.id)?.source.enable(data.enabled);
     else if (data.type === 'interrupt') streams.get(data.id)?.stream.interrupt(data.cause);
-    else {
+    else if (data.type === 'source') replaceSource(data.id, data.source);
+    else if (data.type === 'priority') {
+      const stream = streams.get(data.id)?.stream;
+      if (stream) stream.priority = data.priority;
+    } else {
       const stream = streams.get(data.id)?.stream;
       if (stream) stream.push(data.frame);
       else data.frame.close();
@@ -158,7 +181,13 @@ interface SinkEvents {
 }
 
 function openSink(sink: StreamSink, events: SinkEvents): Sink {
-  if (sink.kind === 'messages') return { write: events.send, close: async () => undefined };
+  if (sink.kind === 'messages') {
+    const write = (frame: VideoFrame): boolean => {
+      events.send(frame);
+      return true;
+    };
+    return { write, close: async () => undefined };
+  }
   let writable: WritableStream<VideoFrame>;
   if (sink.kind === 'writable') {
     writable = sink.writable;
@@ -170,14 +199,26 @@ function openSink(sink: StreamSink, events: SinkEvents): Sink {
   const writer = writable.getWriter();
   let open = true;
   let lastWriteMs = Number.NEGATIVE_INFINITY;
+  let writes = 0;
   const stopped = writer.closed.catch(() => {
     // The track was stopped by its user.
     if (open) events.stopped();
   });
   return {
     write: (frame) => {
+      if (writes >= MOST_WRITES) {
+        frame.close();
+        return false;
+      }
       lastWriteMs = performance.now();
-      writer.write(frame).catch(() => frame.close());
+      writes++;
+      writer
+        .write(frame)
+        .catch(() => frame.close())
+        .finally(() => {
+          writes--;
+        });
+      return true;
     },
     close: async () => {
       open = false;

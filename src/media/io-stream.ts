@@ -1,56 +1,49 @@
 import { reasonOf, type UpscaleError } from '../frame/errors.js';
 import { type Size, sameSize, sizeText } from '../frame/frame.js';
+import { realClock } from '../pipeline/clock.js';
+import { byNetwork, Governor, type Level } from '../pipeline/governor.js';
 import { Mailbox } from '../pipeline/mailbox.js';
-import type { EngineLink } from './engine-link.js';
-import { type FrameShape, sameShape, shapeOf, shownLike } from './frame-shape.js';
+import type { EngineClient, EngineLink } from './engine-link.js';
+import { type FrameShape, sameShape, shapeOf, shownAs, shownLike } from './frame-shape.js';
 import { Meter } from './meter.js';
-import type { EngineReport, StreamSettings } from './protocol.js';
+import { type Candidate, Network } from './network.js';
+import type { StreamSettings } from './protocol.js';
 import { FastScaler } from './scaler.js';
-import type { Interruption, Level, UpscaleEvent } from './stats.js';
+import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
+import type { Rank } from './turns.js';
 
 /** Where a stream's output goes. */
 export interface Sink {
-  /** Takes a frame and owns it. */
-  write(frame: VideoFrame): void;
+  /** Takes a frame and owns it. `false`: its consumer is behind, and the frame is gone. */
+  write(frame: VideoFrame): boolean;
   /** Settles when the frames that were written have left, or never will. */
   close(): Promise<void>;
 }
 
-/** A failed network is tried again after this long, doubled each time; one that was too slow, not before `slow`. */
-const RETRY_MS = { first: 500, slow: 5_000, most: 60_000 } as const;
-
-/**
- * The network is too slow when a frame takes longer than the budget this often in a row, or once this many times as
- * long. Until then a slow frame may be a stall of the machine.
- */
-const TOO_SLOW = { frames: 3, times: 3 } as const;
-/** Frames in a row within the budget after which an earlier failure is forgotten. */
-const WELL_AGAIN = 100;
-
 /**
  * One stream in the `io` worker: decides for each source frame what makes its picture, and sees to it that frames leave
- * in order, at one size, whatever happens to the engine.
+ * in order, at one size and in time, whatever happens to the engine.
  */
 export class IoStream {
-  readonly meter: Meter;
-  readonly #mailbox: Mailbox<VideoFrame>;
+  readonly #meter: Meter;
+  readonly #governor: Governor;
+  readonly #network: Network;
+  readonly #mailbox: Mailbox<Candidate>;
+  readonly #client: EngineClient;
   #size: Size | undefined;
   #scaler: FastScaler | undefined;
+  /** Of the frames that go to the network now. */
+  #shape: FrameShape | undefined;
+  /** The source is as large as the output. */
+  #large = false;
   /** Timestamps of the last frame that came, and of the last that left. */
   #lastSource = Number.NEGATIVE_INFINITY;
   #lastTimestamp = Number.NEGATIVE_INFINITY;
+  /** The level that was told last. */
   #level: Level = 'fast';
-  #levelReason = 'The network is starting.';
   /** Why the next frame does not go on from those before. */
   #interruption: Interruption | undefined;
-  /** What the network is ready for, or being made ready for. */
-  #network: { shape: FrameShape; ready: boolean } | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #retryMs: number = RETRY_MS.first;
-  /** The network failed for a reason that time does not mend. */
-  #hopeless = false;
-  #slowFrames = 0;
-  #goodFrames = 0;
+  #priority: number;
   readonly #told = new Set<string>();
   #closed = false;
 
@@ -60,24 +53,37 @@ export class IoStream {
     readonly engine: EngineLink,
     readonly sink: Sink,
     readonly tell: (event: UpscaleEvent) => void,
-    openedMs: number,
   ) {
-    this.meter = new Meter(openedMs);
+    this.#meter = new Meter(realClock.now());
+    this.#governor = new Governor(settings);
+    this.#priority = settings.priority;
     if (settings.size) this.#fix(settings.size);
-    this.#mailbox = new Mailbox<VideoFrame>(
-      (frame) => this.#handle(frame),
-      (frame) => {
-        frame.close();
-        if (!this.#closed) this.meter.dropped.busy++;
-      },
+    this.#mailbox = new Mailbox<Candidate>(
+      (candidate) => this.#handle(candidate),
+      (candidate) => this.#dropBusy(candidate),
       (thrown) => this.#lost(reasonOf(thrown)),
     );
-    engine.open(id, settings, {
-      frame: (frame) => this.#fromNetwork(frame),
+    this.#client = this.#newClient();
+    this.#network = new Network(id, engine, this.#client, this.#governor, realClock, {
+      report: (report) => this.#meter.engine(report),
       fallback: (from, to, reason) => this.#fallBack(from, to, reason),
-      loading: (progress) => this.tell({ type: 'loading', ...progress }),
-      lost: (error) => this.#lost(error.message),
     });
+    engine.open(id, this.#client);
+  }
+
+  /** The figures now. */
+  stats(): UpscaleStats {
+    return this.#meter.snapshot(realClock.now(), {
+      levelReason: this.#decision().reason,
+      lookahead: this.#network.lookahead,
+      queueLength: this.#network.length + (this.#mailbox.waiting ? 1 : 0),
+      engineRestarts: this.engine.restarts,
+    });
+  }
+
+  /** Who goes first where the engine has not the time for all streams. */
+  set priority(priority: number) {
+    this.#priority = priority;
   }
 
   /** Takes a source frame and owns it. */
@@ -86,8 +92,11 @@ export class IoStream {
       frame.close();
       return;
     }
-    this.meter.received(frame.timestamp, shapeOf(frame).size, performance.now());
-    this.#mailbox.offer(frame);
+    const arrivedMs = realClock.now();
+    this.#meter.received(frame.timestamp, shapeOf(frame).size, arrivedMs);
+    this.#governor.share = this.engine.share(this.#client);
+    this.#governor.arrived(arrivedMs);
+    this.#mailbox.offer({ frame, arrivedMs });
   }
 
   /** What comes from now on does not go on from what came before. */
@@ -98,161 +107,128 @@ export class IoStream {
   /** The source is over: settles when every frame that was taken has left. */
   async finish(): Promise<void> {
     await this.#mailbox.idle();
-    await this.#flush();
+    await this.#network.finish();
   }
 
   /** Releases everything. Frames on their way are closed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#network = undefined;
-    clearTimeout(this.#retry);
+    this.#network.dispose();
     this.#mailbox.close();
     this.engine.close(this.id);
     await this.sink.close();
   }
 
-  async #handle(frame: VideoFrame): Promise<void> {
+  async #handle(candidate: Candidate): Promise<void> {
+    const { frame } = candidate;
     const shape = shapeOf(frame);
     const { width, height } = shape.display;
-    this.#fix({ width: width * this.settings.scale, height: height * this.settings.scale });
-    const target = this.#size as Size;
+    const target = this.#fix({ width: width * this.settings.scale, height: height * this.settings.scale });
     const large = width >= target.width && height >= target.height;
-    // A source that was replaced may begin again at an earlier time.
-    const again = frame.timestamp < this.#lastSource;
-    const shown = this.#network?.shape;
-    if (shown && (large || again || !sameShape(shown, shape))) {
-      // What belongs to the old window leaves before the first frame of the new one.
-      await this.#flush();
-      this.#interruption = again ? 'source' : 'shape';
-      if (this.#network) this.#network.shape = shape;
-      if (large || !sameSize(shown.size, shape.size)) {
-        this.#network = undefined;
-        this.engine.reset(this.id);
-        this.meter.engine(undefined);
-      }
-    }
+    await this.#follow(shape, frame.timestamp, large);
     if (this.#closed) {
       frame.close();
-      return;
+    } else if (large) {
+      this.#emit(frame, 'pass-through');
+    } else {
+      this.#network.prepare(shape.size);
+      const left = await this.#toNetwork(candidate, shape);
+      if (left) this.#emit(left.frame, this.#governor.level === 'pass-through' ? 'pass-through' : 'fast');
+    }
+  }
+
+  /** What belongs to an old window leaves before the first frame of a new one. */
+  async #follow(shape: FrameShape, timestampUs: number, large: boolean): Promise<void> {
+    // A source that was replaced may begin again at an earlier time.
+    const again = timestampUs < this.#lastSource;
+    const before = this.#shape;
+    const other = before !== undefined && !sameShape(before, shape);
+    if (large || again || other || this.#governor.variant === null) await this.#network.flush();
+    if (before && (again || other)) this.#interruption = again ? 'source' : 'shape';
+    if (large || (before && !sameSize(before.size, shape.size))) {
+      this.#meter.dropped.late += this.#network.stop();
+      this.#governor.resized(realClock.now());
+    } else if (this.#governor.variant === null && this.#network.running) {
+      this.#meter.dropped.late += this.#network.stop();
     }
     if (again) this.#lastTimestamp = Number.NEGATIVE_INFINITY;
-    this.#lastSource = frame.timestamp;
-    if (large) {
-      this.#levelReason = `The source is ${sizeText(shape.display)} already.`;
-      this.#emit(frame, 'pass-through');
-    } else if (this.#network?.ready) {
-      await this.#toNetwork(frame, shape.size);
-    } else {
-      this.#prepare(shape);
-      this.#emit(frame, 'fast');
-    }
+    this.#shape = shape;
+    this.#large = large;
+    this.#lastSource = timestampUs;
   }
 
-  /** Settles when the next frame may be handed over. */
-  async #toNetwork(frame: VideoFrame, size: Size): Promise<void> {
-    const network = this.#network;
+  /** Hands over a frame, or a newer one, if there is time. What is given back has to leave another way. */
+  async #toNetwork(candidate: Candidate, shape: FrameShape): Promise<Candidate | undefined> {
+    if (!this.#network.usable) return candidate;
     const interruption = this.#interruption;
-    this.#interruption = undefined;
-    if (interruption) this.meter.interrupted[interruption]++;
-    const { taken, done } = this.engine.frame(this.id, frame, size, interruption !== undefined);
-    let start = performance.now();
-    taken.then(() => {
-      start = performance.now();
-    });
-    done.then(
-      (report) => {
-        if (this.#network !== network) return;
-        this.#accept(report);
-        this.#judge(performance.now() - start);
-      },
-      (thrown) => {
-        if (!this.#closed) this.meter.dropped.failed++;
-        if (this.#network === network) this.#lost(reasonOf(thrown));
-      },
+    const order = {
+      size: shape.size,
+      fresh: interruption !== undefined,
+      passedUs: Number.isFinite(this.#lastTimestamp) ? this.#lastTimestamp : null,
+    };
+    const left = await this.#network.offer(candidate, order, (first) => this.#newest(first, shape));
+    if (left === undefined && interruption) {
+      this.#meter.interrupted[interruption]++;
+      if (this.#interruption === interruption) this.#interruption = undefined;
+    }
+    return left;
+  }
+
+  /** A frame that came while another waited for its turn takes that one's place. */
+  #newest(first: Candidate, shape: FrameShape): Candidate {
+    const newer = this.#mailbox.takeIf(
+      ({ frame }) => frame.timestamp > first.frame.timestamp && sameShape(shapeOf(frame), shape),
     );
-    const patienceMs = this.settings.budgetMs * TOO_SLOW.times;
-    if (await within(patienceMs, taken)) return;
-    // Behind another stream's network that is being made ready, waiting says nothing of this one.
-    if (this.engine.preparing) await taken;
-    else if (this.#network === network) this.#tooSlow(patienceMs);
+    if (!newer) return first;
+    this.#dropBusy(first);
+    this.#lastSource = newer.frame.timestamp;
+    return newer;
   }
 
-  /** Leaves a network that takes longer than the budget again and again. */
-  #judge(ms: number): void {
-    if (this.engine.preparing) return;
-    const slow = ms > this.settings.budgetMs;
-    this.#slowFrames = slow ? this.#slowFrames + 1 : 0;
-    this.#goodFrames = slow ? 0 : this.#goodFrames + 1;
-    if (this.#slowFrames >= TOO_SLOW.frames) this.#tooSlow(ms);
-    else if (this.#goodFrames >= WELL_AGAIN) this.#retryMs = RETRY_MS.first;
+  #dropBusy({ frame }: Candidate): void {
+    frame.close();
+    if (!this.#closed) this.#meter.dropped.busy++;
   }
 
-  #tooSlow(ms: number): void {
-    this.#retryMs = Math.max(this.#retryMs, RETRY_MS.slow);
-    const { budgetMs } = this.settings;
-    this.#lost(`The network takes more than ${Math.floor(ms)} ms for a frame; the budget is ${budgetMs} ms.`);
-  }
-
-  #prepare(shape: FrameShape): void {
-    if (this.#network || this.#hopeless || this.#retry !== undefined) return;
-    const network = { shape, ready: false };
-    this.#network = network;
-    this.engine.prepare(this.id, shape.size).then(
-      (report) => {
-        if (this.#network !== network) return;
-        network.ready = true;
-        this.#levelReason = 'The network is ready.';
-        this.#accept(report);
+  #newClient(): EngineClient {
+    const stream = this;
+    return {
+      settings: this.settings,
+      get rank(): Rank {
+        const { width, height } = stream.#size ?? { width: 0, height: 0 };
+        return [stream.#priority, width * height, -stream.id];
       },
-      (error: UpscaleError) => {
-        if (this.#network === network) this.#lost(error.message, error.recoverable);
+      get load(): number {
+        return stream.#large ? 0 : stream.#governor.load;
       },
-    );
+      frame: (frame) => this.#fromNetwork(frame),
+      fallback: (from, to, reason) => this.#fallBack(from, to, reason),
+      loading: (progress) => this.tell({ type: 'loading', ...progress }),
+      lost: (error: UpscaleError) => this.#lost(error.message),
+    };
   }
 
   #fromNetwork(frame: VideoFrame): void {
-    if (!this.#network) {
-      if (!this.#closed) this.meter.dropped.late++;
+    if (this.#closed || !this.#network.came(frame.timestamp) || !this.#shape) {
+      // It is counted already: its time was up, or its window.
       frame.close();
       return;
     }
     try {
-      this.#emit(shownLike(frame, this.#network.shape, this.settings.scale), 'network');
+      this.#emit(shownLike(frame, this.#shape, this.settings.scale), 'network');
     } catch {
-      this.meter.dropped.failed++;
+      this.#meter.dropped.failed++;
       frame.close();
     }
   }
 
-  #accept(report: EngineReport | undefined): void {
-    if (report) this.meter.engine(report);
-  }
-
-  async #flush(): Promise<void> {
-    if (!this.#network?.ready) return;
-    try {
-      this.#accept(await this.engine.flush(this.id));
-    } catch (thrown) {
-      this.#lost(reasonOf(thrown));
-    }
-  }
-
-  /** The network failed: frames go by the fast scaler, and the network is tried again later, if that may help. */
-  #lost(reason: string, recoverable = true): void {
+  /** The network failed: frames go another way, and it is tried again later. */
+  #lost(reason: string): void {
     if (this.#closed) return;
-    if (this.#network) this.#fallBack('network', 'fast', reason);
-    this.#network = undefined;
-    this.engine.reset(this.id);
-    this.#slowFrames = 0;
-    this.#levelReason = reason;
-    this.meter.engine(undefined);
-    if (!recoverable) this.#hopeless = true;
-    if (this.#hopeless || this.#retry !== undefined) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-    }, this.#retryMs);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+    if (this.#network.busy) this.#fallBack('network', 'fast', reason);
+    this.#meter.dropped.failed += this.#network.stop();
+    this.#governor.lost(reason, realClock.now());
   }
 
   /** Tells of a fallback; one that is met again at every try is news only once. */
@@ -266,49 +242,77 @@ export class IoStream {
   }
 
   /** The output's size is decided once. */
-  #fix(size: Size): void {
-    if (this.#size) return;
-    this.#size = size;
-    this.meter.outputSize(size);
+  #fix(size: Size): Size {
+    if (!this.#size) {
+      this.#size = size;
+      this.#meter.outputSize(size);
+    }
+    return this.#size;
+  }
+
+  /** What makes the picture now, and why. */
+  #decision(): { level: Level; reason: string } {
+    const shown = this.#shape?.display;
+    if (this.#large && shown) return { level: 'pass-through', reason: `The source is ${sizeText(shown)} already.` };
+    const { level, reason } = this.#governor;
+    return { level, reason };
   }
 
   /** Sends a frame off in the output's size, unless a later one has left already. Owns the frame. */
-  #emit(frame: VideoFrame, level: Level): void {
+  #emit(frame: VideoFrame, maker: 'network' | 'fast' | 'pass-through'): void {
     if (this.#closed || frame.timestamp <= this.#lastTimestamp) {
-      if (!this.#closed) this.meter.dropped.late++;
+      if (!this.#closed) this.#meter.dropped.late++;
       frame.close();
       return;
     }
-    this.#lastTimestamp = frame.timestamp;
     const target = this.#size as Size;
+    const fits = frame.displayWidth === target.width && frame.displayHeight === target.height;
     let out = frame;
-    if (frame.displayWidth !== target.width || frame.displayHeight !== target.height) {
+    let made = maker;
+    if (!fits) {
       try {
-        this.#scaler ??= new FastScaler(target);
-        out = this.#scaler.draw(frame);
+        const enlarged = maker === 'pass-through' && !this.#large ? undefined : this.#enlarge(frame, target);
+        out = enlarged ?? shownAs(frame, target);
+        if (!enlarged) made = 'pass-through';
       } catch {
-        this.meter.dropped.failed++;
+        this.#meter.dropped.failed++;
         return;
       } finally {
         frame.close();
       }
     }
-    if (level !== this.#level) {
-      this.tell({ type: 'level', from: this.#level, to: level, reason: this.#levelReason });
-      this.#level = level;
-    }
-    this.meter.emitted(out.timestamp, level, performance.now());
-    this.sink.write(out);
+    const { timestamp } = out;
+    if (maker !== 'network') this.#meter.dropped.late += this.#network.passed(timestamp);
+    this.#lastTimestamp = timestamp;
+    this.#tellLevel();
+    const byLevel = made === 'network' ? (byNetwork(this.#level) ? this.#level : 'full') : made;
+    if (this.sink.write(out)) this.#meter.delivered(timestamp, byLevel, realClock.now());
+    else this.#meter.dropped.unread++;
   }
-}
 
-/** Whether a promise settles within `ms`. */
-async function within(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
+  /** `undefined` where there is no canvas to be had. */
+  #enlarge(frame: VideoFrame, target: Size): VideoFrame | undefined {
+    const start = realClock.now();
+    try {
+      this.#scaler ??= new FastScaler(target);
+      return this.#scaler.draw(frame);
+    } catch {
+      this.#scaler = undefined;
+      return undefined;
+    } finally {
+      this.#governor.scaled(realClock.now() - start);
+    }
+  }
+
+  /** A level is told with the first frame that leaves by it. */
+  #tellLevel(): void {
+    const { level, reason } = this.#decision();
+    const move = this.#governor.takeMove();
+    if (level === this.#level && !(move && byNetwork(level))) return;
+    const from = this.#level;
+    this.#level = level;
+    this.#meter.level(level);
+    const numbers = this.#large ? null : (move?.numbers ?? null);
+    this.tell({ type: 'level', from, to: level, reason, numbers });
+  }
 }

@@ -1,7 +1,8 @@
 import { noTimes, type StageTimes } from '../engine/engine.js';
-import { noCounts } from '../pipeline/upscaler.js';
+import { byNetwork, type Level } from '../pipeline/governor.js';
+import { noCounts, type UpscalerCounts } from '../pipeline/upscaler.js';
 import type { EngineReport } from './protocol.js';
-import { type Interruption, type Level, noStats, type UpscaleStats } from './stats.js';
+import { type Interruption, noLevels, noStats, type UpscaleStats } from './stats.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -11,22 +12,25 @@ const DELAYS = 256;
 /** Frames whose arrival is remembered: more than can be on their way. */
 const ARRIVALS = 64;
 
-const COUNTS = ['framesEncoded', 'framesRepeated', 'framesFused', 'tilesFused', 'tilesReused', 'cuts', 'gaps'] as const;
+const COUNTS = Object.keys(noCounts()) as (keyof UpscalerCounts)[];
 
 interface Sample {
   readonly atMs: number;
   readonly received: number;
-  readonly emitted: number;
+  readonly delivered: number;
   readonly fused: number;
   readonly times: StageTimes;
 }
 
+/** What is so now, and not counted here. */
+export type Present = Pick<UpscaleStats, 'levelReason' | 'lookahead' | 'queueLength' | 'engineRestarts'>;
+
 /** Counts what happens to one stream and sums it up as {@link UpscaleStats}. */
 export class Meter {
   readonly #stats: Mutable<UpscaleStats> = noStats();
-  readonly #byLevel: Record<Level, number> = { network: 0, fast: 0, 'pass-through': 0 };
-  readonly dropped = { busy: 0, late: 0, failed: 0 };
-  readonly interrupted: Record<Interruption, number> = { mute: 0, source: 0, shape: 0 };
+  readonly #byLevel = noLevels();
+  readonly dropped = { ...noStats().framesDropped };
+  readonly interrupted: Record<Interruption, number> = { mute: 0, source: 0, shape: 0, hidden: 0 };
   readonly #arrivals = new Map<number, number>();
   readonly #delays = new Float64Array(DELAYS);
   #delayed = 0;
@@ -45,20 +49,24 @@ export class Meter {
     if (this.#arrivals.size > ARRIVALS) this.#arrivals.delete(this.#arrivals.keys().next().value as number);
   }
 
-  emitted(timestampUs: number, level: Level, nowMs: number): void {
+  /** @param made by what */
+  delivered(timestampUs: number, made: Level, nowMs: number): void {
     const stats = this.#stats;
-    if (level === 'network') stats.timeToFirstNetworkFrameMs ??= nowMs - this.openedMs;
-    // Delays of another level say nothing of this one.
-    if (level !== stats.level) this.#delayed = 0;
-    stats.level = level;
-    this.#byLevel[level]++;
+    if (byNetwork(made)) stats.timeToFirstNetworkFrameMs ??= nowMs - this.openedMs;
+    this.#byLevel[made]++;
     const arrived = this.#arrivals.get(timestampUs);
     if (arrived !== undefined) {
       this.#delays[this.#delayed++ % DELAYS] = nowMs - arrived;
       stats.totalProcessingDelay += (nowMs - arrived) / 1000;
       this.#arrivals.delete(timestampUs);
     }
-    stats.framesEmitted++;
+    stats.framesDelivered++;
+  }
+
+  /** Another level. Delays of the one before say nothing of it. */
+  level(level: Level): void {
+    if (level !== this.#stats.level) this.#delayed = 0;
+    this.#stats.level = level;
   }
 
   outputSize(size: { width: number; height: number }): void {
@@ -76,13 +84,13 @@ export class Meter {
   }
 
   /** The figures now. */
-  snapshot(nowMs: number): UpscaleStats {
+  snapshot(nowMs: number, present: Present): UpscaleStats {
     const stats = this.#stats;
     const report = this.#report;
     const now: Sample = {
       atMs: nowMs,
       received: stats.framesReceived,
-      emitted: stats.framesEmitted,
+      delivered: stats.framesDelivered,
       fused: report?.counts.framesFused ?? 0,
       times: report?.times ?? noTimes(),
     };
@@ -93,24 +101,28 @@ export class Meter {
     const rate = (count: number): number => (seconds > 0 ? count / seconds : 0);
     const counts = { ...this.#past };
     for (const key of COUNTS) counts[key] += report?.counts[key] ?? 0;
-    const { framesEncoded, framesRepeated, tilesFused, tilesReused, cuts, gaps } = counts;
+    const { framesEncoded, framesRepeated, tilesComputed, tilesReused, tilesCheap, cuts, gaps } = counts;
     return {
       ...stats,
-      backend: stats.level === 'network' ? (report?.backend ?? null) : null,
+      ...present,
+      backend: byNetwork(stats.level) ? (report?.backend ?? null) : null,
       backendDescription: report?.description ?? '',
       model: report?.model ?? null,
       framesByLevel: { ...this.#byLevel },
       framesDropped: { ...this.dropped },
       framesEncoded,
       framesRepeated,
-      tilesFused,
+      tilesComputed,
       tilesReused,
+      tilesCheap,
       windowResets: { cut: cuts, gap: gaps, ...this.interrupted },
       framesPerSecondIn: rate(now.received - first.received),
-      framesPerSecond: rate(now.emitted - first.emitted),
+      framesPerSecond: rate(now.delivered - first.delivered),
       stageMs: meanTimes(first, now),
+      stageClock: report?.timed ?? 'wall',
       addedDelayMs: this.#percentiles(),
       computedOverKept: report?.computedOverKept ?? 1,
+      engineBytes: report?.bytes ?? 0,
     };
   }
 

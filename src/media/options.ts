@@ -24,6 +24,16 @@ export interface BrowserUpscaleOptions extends UpscaleOptions {
   readonly threads?: number;
   /** Where the package's files are, when not beside the bundle. First stream decides. */
   readonly assets?: AssetUrls;
+  /**
+   * Which stream goes first where the engine has not the time for all of a page: the higher number, and of equals the
+   * larger picture. Default 0.
+   */
+  readonly priority?: number;
+  /**
+   * Whether the output ends when its source does. Default `true`; with `false` it stays live until another source takes
+   * the place of the one that ended, or it is disposed.
+   */
+  readonly endWithSource?: boolean;
   /** Ends the stream and releases everything, as `dispose()` does. */
   readonly signal?: AbortSignal;
 }
@@ -37,7 +47,7 @@ const MOST_THREADS = 4;
  */
 export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): StreamSettings {
   const checked = checkUpscaleOptions(options);
-  const { backend = 'auto', size, maxTilePixels, threads, signal } = options;
+  const { backend = 'auto', size, maxTilePixels, threads, priority = 0, endWithSource = true, signal } = options;
   if (!BACKENDS.includes(backend)) throw new TypeError("options.backend must be 'auto', 'webgpu' or 'wasm'.");
   if (size !== undefined && !(isSide(size?.width) && isSide(size?.height))) {
     throw new TypeError('options.size, when provided, must be { width, height } in whole pixels, 1 to 16384.');
@@ -48,6 +58,10 @@ export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): Stream
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
     throw new TypeError('options.threads, when provided, must be a positive integer.');
   }
+  if (!Number.isFinite(priority)) throw new TypeError('options.priority, when provided, must be a number.');
+  if (typeof endWithSource !== 'boolean') {
+    throw new TypeError('options.endWithSource, when provided, must be true or false.');
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('options.signal, when provided, must be an AbortSignal.');
   }
@@ -57,6 +71,8 @@ export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): Stream
     size: size ? { width: size.width, height: size.height } : null,
     maxTilePixels: maxTilePixels ?? null,
     threads: threads ?? defaultThreads(),
+    priority,
+    endWithSource,
   };
 }
 

@@ -4,6 +4,7 @@ import type { UpscaleErrorCode } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress, ModelLocation } from '../model/loader.js';
 import type { ShippedModel } from '../model/registry.js';
+import type { Variant } from '../pipeline/governor.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
@@ -23,6 +24,10 @@ export interface StreamSettings extends CheckedUpscaleOptions {
   /** Most pixels of a tile, halo included; `null`: as the engine allows. */
   readonly maxTilePixels: number | null;
   readonly threads: number;
+  /** The higher one goes first where the engine has not the time for all. */
+  readonly priority: number;
+  /** Whether the output ends when its source does. */
+  readonly endWithSource: boolean;
 }
 
 /** Where a stream's frames come from: a readable, a track that this worker reads itself, or `frame` messages. */
@@ -52,6 +57,9 @@ export type ToIo =
   | { readonly type: 'enable'; readonly id: number; readonly enabled: boolean }
   /** What comes from now on does not go on from what came before. */
   | { readonly type: 'interrupt'; readonly id: number; readonly cause: Interruption }
+  /** Another source takes the place of the one that was. */
+  | { readonly type: 'source'; readonly id: number; readonly source: StreamSource }
+  | { readonly type: 'priority'; readonly id: number; readonly priority: number }
   | { readonly type: 'close'; readonly id: number };
 
 /** `io` worker to page. */
@@ -66,21 +74,37 @@ export type FromIo =
 export type ToEngine =
   | { readonly type: 'start'; readonly assets: WorkerAssets }
   | { readonly type: 'open'; readonly id: number; readonly settings: StreamSettings }
-  | { readonly type: 'prepare'; readonly id: number; readonly call: number; readonly size: Size }
+  | {
+      readonly type: 'prepare';
+      readonly id: number;
+      readonly call: number;
+      readonly variant: Variant;
+      readonly size: Size;
+    }
   | {
       readonly type: 'frame';
       readonly id: number;
       readonly call: number;
       readonly size: Size;
       readonly frame: VideoFrame;
-      /** When it was sent, in milliseconds since 1970: workers' own clocks begin at different times. */
-      readonly sentMs: number;
+      /** The network that it is for. */
+      readonly variant: Variant;
+      /** When it came, in milliseconds since 1970: workers' own clocks begin at different times. */
+      readonly arrivedMs: number;
+      /** Frames to wait for after each centre from now on. */
+      readonly lookahead: number;
+      /** Time of the last frame that has left, by whatever way; `null` before the first. */
+      readonly passedUs: number | null;
       /** Whether what came before must not be looked at any more. */
       readonly fresh: boolean;
     }
   | { readonly type: 'flush'; readonly id: number; readonly call: number }
-  /** The stream's window is over: what comes begins a new one. */
-  | { readonly type: 'reset'; readonly id: number }
+  /** A network's window is over, or those of both: what comes begins a new one. */
+  | { readonly type: 'reset'; readonly id: number; readonly variant: Variant | null }
+  /** A network that may be wanted soon. */
+  | { readonly type: 'preload'; readonly id: number; readonly variant: Variant }
+  /** Is anybody there? */
+  | { readonly type: 'ping' }
   | { readonly type: 'close'; readonly id: number };
 
 /** What runs a stream, as the engine worker found out. */
@@ -89,6 +113,14 @@ export interface EngineReport {
   readonly description: string;
   readonly model: string;
   readonly computedOverKept: number;
+  /** Milliseconds that a frame took before the first one came. */
+  readonly rehearsedMs: number;
+  /** Frames that wait for those after them. */
+  readonly waiting: number;
+  /** Memory that the engine holds for the stream. */
+  readonly bytes: number;
+  /** Whose milliseconds `times` are. */
+  readonly timed: 'gpu' | 'wall';
   readonly counts: UpscalerCounts;
   readonly times: StageTimes;
 }
@@ -108,6 +140,7 @@ export type FromEngine =
       readonly reason: string;
       readonly recoverable: boolean;
     }
+  | { readonly type: 'pong' }
   /** The model is on its way. */
   | { readonly type: 'loading'; readonly id: number; readonly progress: LoadProgress }
   | {

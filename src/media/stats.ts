@@ -2,25 +2,25 @@ import type { Backend, StageTimes } from '../engine/engine.js';
 import { noTimes } from '../engine/engine.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
-
-/** What makes the pixels that leave: the network, the platform's own resampling, or nobody (the source is as large). */
-export type Level = 'network' | 'fast' | 'pass-through';
+import { LEVELS, type Level, type LevelNumbers } from '../pipeline/governor.js';
 
 /** Frames that never came out, by cause. */
 export interface DroppedFrames {
   /** A newer frame came while the network was busy. */
   busy: number;
-  /** Out of order, or as old as a frame that had left. */
+  /** Out of order, or not done in time: a newer frame had left. */
   late: number;
+  /** The output's consumer did not take those before. */
+  unread: number;
   /** The engine failed on it, or it could not be read. */
   failed: number;
 }
 
 /**
- * Why frames do not go on from those before: the source was muted, switched or began again, or its frames changed size,
- * orientation or format.
+ * Why frames do not go on from those before: the source was muted, switched or began again, its frames changed size,
+ * orientation or format, or the page was hidden where that stops them.
  */
-export type Interruption = 'mute' | 'source' | 'shape';
+export type Interruption = 'mute' | 'source' | 'shape' | 'hidden';
 
 /**
  * Why the network began anew, without looking at what came before: a scene cut, a second without frames, or an
@@ -44,8 +44,17 @@ export interface UpscaleStats {
   readonly backendDescription: string;
   /** The model in use, or `null`. */
   readonly model: string | null;
-  /** What made the last frame that left. */
+  /**
+   * What the picture is made by now: the rung of the ladder. Single frames that were not done in time are made by the
+   * platform's resampling without a change of level; `framesByLevel` counts them.
+   */
   readonly level: Level;
+  /** Why that level, for a person. */
+  readonly levelReason: string;
+  /** Frames that the network waits for after each frame. */
+  readonly lookahead: number;
+  /** Frames that came in and have not left: those that wait for their turn, and those inside the network. */
+  readonly queueLength: number;
   /** Size of the last source frame, or `null` before the first. */
   readonly inputSize: Size | null;
   /** Size of every output frame, or `null` before the first source frame. */
@@ -53,8 +62,8 @@ export interface UpscaleStats {
   /** Source frames that came in. */
   readonly framesReceived: number;
   /** Output frames that left. */
-  readonly framesEmitted: number;
-  /** Emitted frames by what made them. */
+  readonly framesDelivered: number;
+  /** Delivered frames by what made them. */
   readonly framesByLevel: Readonly<Record<Level, number>>;
   /** Source frames that never came out, by cause. */
   readonly framesDropped: Readonly<DroppedFrames>;
@@ -63,28 +72,39 @@ export interface UpscaleStats {
   /** Frames that were not encoded because the picture stood still. */
   readonly framesRepeated: number;
   /** Tiles that the network computed. */
-  readonly tilesFused: number;
+  readonly tilesComputed: number;
   /** Tiles not computed because none of their inputs had changed. */
   readonly tilesReused: number;
+  /** Tiles enlarged without the network, because the time of their frame was up. */
+  readonly tilesCheap: number;
   /** How often the network began anew, by cause. */
   readonly windowResets: WindowResets;
   /** Received in the last two seconds, per second. */
   readonly framesPerSecondIn: number;
-  /** Emitted in the last two seconds, per second. */
+  /** Delivered in the last two seconds, per second. */
   readonly framesPerSecond: number;
-  /** Milliseconds per frame by stage, over the last two seconds. On WebGPU the GPU's share is in `wait`. */
+  /**
+   * Milliseconds per frame by stage, over the last two seconds. On WebGPU they are the GPU's own where it has timestamps;
+   * otherwise its share is in `wait`.
+   */
   readonly stageMs: Readonly<StageTimes>;
+  /** Whose milliseconds those are. */
+  readonly stageClock: 'gpu' | 'wall';
   /** From a frame's arrival to its departure, in milliseconds, over the last 256 frames of this level. Lookahead is part of it. */
   readonly addedDelayMs: Percentiles;
-  /** Sum of that time over all emitted frames, in seconds. */
+  /** Sum of that time over all delivered frames, in seconds. */
   readonly totalProcessingDelay: number;
   /** From the call to the first frame the network made, in milliseconds, or `null` until then. */
   readonly timeToFirstNetworkFrameMs: number | null;
   /** Pixels computed per pixel kept: halos are work thrown away. */
   readonly computedOverKept: number;
+  /** Memory that the engine holds for this stream, in bytes: ring, working planes, output picture. */
+  readonly engineBytes: number;
+  /** Engine workers that were given up because they crashed, hung, lost their device or computed wrongly. */
+  readonly engineRestarts: number;
 }
 
-/** What makes the picture changed. */
+/** What makes the picture changed, or the network's lookahead did: then both levels are the same. */
 export interface LevelEvent {
   /** Tells the events apart. */
   readonly type: 'level';
@@ -94,6 +114,8 @@ export interface LevelEvent {
   readonly to: Level;
   /** Why, for a person. */
   readonly reason: string;
+  /** The numbers behind it, or `null` where none were. */
+  readonly numbers: LevelNumbers | null;
 }
 
 /** Something that was wanted cannot be had. The stream goes on with something else. */
@@ -130,23 +152,35 @@ export function noStats(): UpscaleStats {
     backendDescription: '',
     model: null,
     level: 'fast',
+    levelReason: '',
+    lookahead: 0,
+    queueLength: 0,
     inputSize: null,
     outputSize: null,
     framesReceived: 0,
-    framesEmitted: 0,
-    framesByLevel: { network: 0, fast: 0, 'pass-through': 0 },
-    framesDropped: { busy: 0, late: 0, failed: 0 },
+    framesDelivered: 0,
+    framesByLevel: noLevels(),
+    framesDropped: { busy: 0, late: 0, unread: 0, failed: 0 },
     framesEncoded: 0,
     framesRepeated: 0,
-    tilesFused: 0,
+    tilesComputed: 0,
     tilesReused: 0,
-    windowResets: { cut: 0, gap: 0, mute: 0, source: 0, shape: 0 },
+    tilesCheap: 0,
+    windowResets: { cut: 0, gap: 0, mute: 0, source: 0, shape: 0, hidden: 0 },
     framesPerSecondIn: 0,
     framesPerSecond: 0,
     stageMs: noTimes(),
+    stageClock: 'wall',
     addedDelayMs: { p50: 0, p95: 0 },
     totalProcessingDelay: 0,
     timeToFirstNetworkFrameMs: null,
     computedOverKept: 1,
+    engineBytes: 0,
+    engineRestarts: 0,
   };
+}
+
+/** A count for each level, all zero. */
+export function noLevels(): Record<Level, number> {
+  return Object.fromEntries(LEVELS.map((level) => [level, 0])) as Record<Level, number>;
 }

@@ -16,6 +16,9 @@ import {
 import { supportReport, type TrackPath } from './support.js';
 import { openStream, type StreamEvents, type WorkerStream } from './workers.js';
 
+/** Figures are told this often; between events, and while nothing happens. */
+const STATS_EVERY_MS = 1000;
+
 /** Names of the events of an {@link UpscaledTrack}, and what their `detail` holds. */
 export interface UpscaleEventMap {
   /** What makes the picture changed. */
@@ -34,8 +37,16 @@ export interface UpscaledTrack extends Disposable {
   readonly track: MediaStreamTrack;
   /** The latest figures. */
   stats(): UpscaleStats;
-  /** Figures, a few times a second and at every change. Completes at the end. */
+  /** Figures, once a second and at every event. Completes at the end. */
   readonly stats$: Observable<UpscaleStats>;
+  /** Which track goes first where the engine has not the time for all of a page: see `options.priority`. */
+  priority: number;
+  /**
+   * Takes another source; the output goes on, at its size. That source may be of any size; the one before is neither
+   * stopped nor changed. With `endWithSource: false` it may have ended.
+   * @throws TypeError when `track` is no live video track; `InvalidStateError` when the output has ended
+   */
+  replaceSource(track: MediaStreamTrack): void;
   /** Listens for `level`, `fallback`, `loading` and `ended`. */
   addEventListener<Type extends keyof UpscaleEventMap>(
     type: Type,
@@ -92,18 +103,26 @@ class TrackUpscaling extends EventTarget {
   readonly stats$: BehaviorSubject<UpscaleStats> = new BehaviorSubject(noStats());
   readonly #stream: WorkerStream;
   readonly #release: (() => void)[] = [];
+  /** Ends what is done for the present source. */
+  #leaveSource: () => void = () => undefined;
+  #source: MediaStreamVideoTrack;
   #track: MediaStreamTrack | undefined;
   #enabled: boolean;
   #finishing = false;
+  #priority: number;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #latest: UpscaleStats = noStats();
 
   constructor(
-    readonly source: MediaStreamVideoTrack,
+    source: MediaStreamVideoTrack,
     options: BrowserUpscaleOptions,
-    settings: StreamSettings,
-    path: TrackPath,
+    readonly settings: StreamSettings,
+    readonly path: TrackPath,
   ) {
     super();
+    this.#source = source;
     this.#enabled = source.enabled;
+    this.#priority = settings.priority;
     const { promise, resolve, reject } = deferred<MediaStreamTrack>();
     this.opened = promise.then((track) => {
       this.#track = track;
@@ -111,36 +130,34 @@ class TrackUpscaling extends EventTarget {
     });
     const events = {
       stats: (stats: UpscaleStats) => {
+        this.#latest = stats;
         this.#watchTracks();
-        this.stats$.next(stats);
+        if (performance.now() - this.#toldMs >= STATS_EVERY_MS) this.#tellStats();
       },
-      event: (event: UpscaleEvent) => this.dispatchEvent(new CustomEvent(event.type, { detail: event })),
+      event: (event: UpscaleEvent) => {
+        this.#tellStats();
+        this.dispatchEvent(new CustomEvent(event.type, { detail: event }));
+      },
       ended: (error?: UpscaleError) => {
         reject(error ?? new DOMException('The stream ended before it began.', 'AbortError'));
         this.#over();
       },
     };
-    const open = (source: StreamSource, sink: StreamSink, more: Partial<StreamEvents> = {}): WorkerStream =>
-      openStream(options.assets ?? {}, settings, source, sink, { ...events, ...more });
+    const open = (sink: StreamSink, more: Partial<StreamEvents> = {}): WorkerStream =>
+      openStream(options.assets ?? {}, settings, readSource(source, path), sink, { ...events, ...more });
 
     if (path === 'streams') {
       const generator = new MediaStreamTrackGenerator({ kind: 'video' });
-      const { readable } = new MediaStreamTrackProcessor({ track: source, maxBufferSize: 1 });
-      this.#stream = open({ kind: 'readable', readable }, { kind: 'writable', writable: generator.writable });
+      this.#stream = open({ kind: 'writable', writable: generator.writable });
       resolve(generator);
     } else if (path === 'worker-track') {
-      this.#stream = open({ kind: 'track', track: source.clone() }, { kind: 'track' }, { track: resolve });
+      this.#stream = open({ kind: 'track' }, { track: resolve });
     } else {
       const canvas = trackOfCanvas();
-      this.#stream = open({ kind: 'messages' }, { kind: 'messages' }, { frame: (frame) => canvas.draw(frame) });
-      this.#release.push(readByElement(source, this.#stream.push, this.#stream.finish));
+      this.#stream = open({ kind: 'messages' }, { frame: (frame) => canvas.draw(frame) });
       resolve(canvas.track);
     }
-    for (const type of ['mute', 'unmute']) {
-      const interrupt = (): void => this.#stream.interrupt('mute');
-      source.addEventListener(type, interrupt);
-      this.#release.push(() => source.removeEventListener(type, interrupt));
-    }
+    this.#attend(source);
     const { signal } = options;
     if (signal) {
       const abort = (): void => this.dispose();
@@ -155,7 +172,30 @@ class TrackUpscaling extends EventTarget {
   }
 
   stats(): UpscaleStats {
-    return this.stats$.value;
+    return this.#latest;
+  }
+
+  get priority(): number {
+    return this.#priority;
+  }
+
+  set priority(priority: number) {
+    if (!Number.isFinite(priority)) throw new TypeError('priority must be a number.');
+    this.#priority = priority;
+    this.#stream.prioritize(priority);
+  }
+
+  replaceSource(track: MediaStreamTrack): void {
+    checkTrack(track);
+    if (this.stats$.closed || this.track.readyState === 'ended') {
+      throw new DOMException('The output has ended.', 'InvalidStateError');
+    }
+    this.#leaveSource();
+    this.#source = track;
+    this.#enabled = track.enabled;
+    this.#finishing = false;
+    this.#stream.replace(readSource(track, this.path));
+    this.#attend(track);
   }
 
   dispose(): void {
@@ -167,25 +207,50 @@ class TrackUpscaling extends EventTarget {
     this.dispose();
   }
 
+  /** Listens to a source, and reads it where a worker cannot. */
+  #attend(source: MediaStreamVideoTrack): void {
+    const mute = (): void => this.#stream.interrupt('mute');
+    for (const type of ['mute', 'unmute']) source.addEventListener(type, mute);
+    const ended = this.settings.endWithSource ? this.#stream.finish : () => undefined;
+    const stop = this.path === 'element' ? readByElement(source, this.#stream.push, ended) : () => undefined;
+    this.#leaveSource = () => {
+      for (const type of ['mute', 'unmute']) source.removeEventListener(type, mute);
+      stop();
+    };
+  }
+
+  #tellStats(): void {
+    this.#toldMs = performance.now();
+    this.stats$.next(this.#latest);
+  }
+
   /** Tracks tell nobody that they were stopped or switched off by a script, so they are looked at now and then. */
   #watchTracks(): void {
     if (this.#track?.readyState === 'ended') this.#stream.close();
-    else if (this.source.readyState === 'ended' && !this.#finishing) {
+    else if (this.#source.readyState === 'ended' && !this.#finishing) {
       this.#finishing = true;
-      this.#stream.finish();
+      if (this.settings.endWithSource) this.#stream.finish();
     }
-    if (this.source.enabled !== this.#enabled) {
-      this.#enabled = this.source.enabled;
+    if (this.#source.enabled !== this.#enabled) {
+      this.#enabled = this.#source.enabled;
       this.#stream.enable(this.#enabled);
       this.#stream.interrupt('mute');
     }
   }
 
   #over(): void {
+    this.#leaveSource();
     for (const release of this.#release) release();
     this.#track?.stop();
     this.stats$.complete();
   }
+}
+
+/** A track as a worker reads it; where it cannot, frames come by messages. */
+function readSource(track: MediaStreamVideoTrack, path: TrackPath): StreamSource {
+  if (path === 'element') return { kind: 'messages' };
+  if (path === 'worker-track') return { kind: 'track', track: track.clone() };
+  return { kind: 'readable', readable: new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable };
 }
 
 function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: unknown) => void } {

@@ -23,6 +23,10 @@ export interface WorkerStream {
   enable(enabled: boolean): void;
   /** What comes from now on does not go on from what came before. */
   interrupt(cause: Interruption): void;
+  /** Reads another source from now on; what was to come of the one before is not wanted any more. */
+  replace(source: StreamSource): void;
+  /** Who goes first where there is not the time for all. */
+  prioritize(priority: number): void;
   /** Ends the stream now. `ended` follows. */
   close(): void;
 }
@@ -44,12 +48,13 @@ export function openStream(
   const id = nextId++;
   streams.set(id, events);
   const post = (message: ToIo, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
-  const transfer: unknown[] = [];
-  if (source.kind === 'readable') transfer.push(source.readable);
-  if (source.kind === 'track') transfer.push(source.track);
-  if (sink.kind === 'writable') transfer.push(sink.writable);
+  const movesWith = (source: StreamSource): Transferable[] => {
+    if (source.kind === 'readable') return [source.readable];
+    return source.kind === 'track' ? [source.track as unknown as Transferable] : [];
+  };
   try {
-    post({ type: 'open', id, settings, source, sink }, transfer as Transferable[]);
+    const transfer = [...movesWith(source), ...(sink.kind === 'writable' ? [sink.writable] : [])];
+    post({ type: 'open', id, settings, source, sink }, transfer);
   } catch (thrown) {
     forget(worker, streams, id);
     throw thrown;
@@ -67,6 +72,12 @@ export function openStream(
     },
     interrupt: (cause) => {
       if (streams.has(id)) post({ type: 'interrupt', id, cause });
+    },
+    replace: (other) => {
+      if (streams.has(id)) post({ type: 'source', id, source: other }, movesWith(other));
+    },
+    prioritize: (priority) => {
+      if (streams.has(id)) post({ type: 'priority', id, priority });
     },
     close: () => {
       if (streams.has(id)) post({ type: 'close', id });

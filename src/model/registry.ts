@@ -31,3 +31,21 @@ export function scaleOf(model: ShippedModel): ShippedScale {
 export function defaultModel(backend: Backend, scale: ShippedScale): ShippedModel {
   return `mana-${backend === 'wasm' ? 'nano' : 'live'}-x${scale}`;
 }
+
+/** What a frame costs in a `nano` network, of what it costs in the `live` one, on a processor. */
+const NANO_COST = 0.25;
+
+/**
+ * The smaller network of the same family and scale that stands in for a model where there is no time for it.
+ * @param model as the user asked for it
+ * @param backend where it runs, which decides what `auto` is; not known before the model is loaded
+ * @returns its name, and what a frame costs in it of what it costs in the model; `undefined` where there is none
+ */
+export function smallerModel(
+  model: unknown,
+  backend: Backend | undefined,
+  scale: ShippedScale,
+): { readonly name: ShippedModel; readonly cost: number } | undefined {
+  const name = model === 'auto' ? backend && defaultModel(backend, scale) : model;
+  return name === `mana-live-x${scale}` ? { name: `mana-nano-x${scale}`, cost: NANO_COST } : undefined;
+}

@@ -28,6 +28,19 @@ export class Mailbox<T> {
     this.#working ??= this.#work();
   }
 
+  /** Whether an item waits. */
+  get waiting(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Takes the item that waits if it can stand in for an older one that has not been begun. */
+  takeIf(fits: (item: T) => boolean): T | undefined {
+    const item = this.#waiting?.item;
+    if (item === undefined || !fits(item)) return undefined;
+    this.#waiting = undefined;
+    return item;
+  }
+
   /** Settles when nothing is worked on and nothing waits. */
   async idle(): Promise<void> {
     while (this.#working) await this.#working;

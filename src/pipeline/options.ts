@@ -13,10 +13,15 @@ export interface UpscaleOptions {
   /** Frames to wait for after each frame, 0..3. More is sharper, each adds one frame interval of delay. Default 3. */
   readonly lookahead?: number;
   /**
-   * Longest time a frame may wait for the frames after it, in milliseconds; when they do not come, copies stand in. It
-   * is also the longest the network may take for a frame: one that takes longer again and again is left. Default 200.
+   * Longest time from a frame's arrival to its departure, in milliseconds, lookahead included. What would make it longer
+   * is left out: frames of lookahead, then tiles, then the network. `Infinity`: no limit, for what is not live. Default 200.
    */
   readonly budgetMs?: number;
+  /**
+   * Frames a second that the network must make, where the source has as many; below that it gives way to a smaller one, and
+   * that to plain resampling. `0`: it may be as slow as it is. Default 15.
+   */
+  readonly minFrameRate?: number;
 }
 
 /** {@link UpscaleOptions} with every default filled in. */
@@ -32,7 +37,7 @@ export interface CheckedUpscaleOptions extends Required<Omit<UpscaleOptions, 'sc
 export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscaleOptions {
   if (typeof options !== 'object' || options === null)
     throw new TypeError('options, when provided, must be an object.');
-  const { model = 'auto', lookahead = 3, budgetMs = 200 } = options;
+  const { model = 'auto', lookahead = 3, budgetMs = 200, minFrameRate = 15 } = options;
   const request = model === 'auto' ? model : checkModel(model, 'options.model', ['auto']);
   const { scale = isShipped(model) ? scaleOf(model) : 2 } = options;
   if (!isShippedScale(scale)) {
@@ -44,8 +49,11 @@ export function checkUpscaleOptions(options: UpscaleOptions = {}): CheckedUpscal
   if (!Number.isInteger(lookahead) || lookahead < 0 || lookahead > 3) {
     throw new TypeError('options.lookahead must be 0, 1, 2 or 3 frames.');
   }
-  if (!(Number.isFinite(budgetMs) && budgetMs > 0)) {
+  if (!(typeof budgetMs === 'number' && budgetMs > 0)) {
     throw new TypeError('options.budgetMs must be a positive number of milliseconds.');
   }
-  return { scale, model: request, lookahead, budgetMs };
+  if (!(Number.isFinite(minFrameRate) && minFrameRate >= 0)) {
+    throw new TypeError('options.minFrameRate must be a number of frames a second, 0 or more.');
+  }
+  return { scale, model: request, lookahead, budgetMs, minFrameRate };
 }

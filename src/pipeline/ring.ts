@@ -34,11 +34,12 @@ export class FrameRing {
 
   /**
    * @param window frames per window, odd: 7
-   * @param lookahead frames to wait for after a centre, 0 to (window - 1) / 2
+   * @param lookahead frames to wait for after a centre, 0 to (window - 1) / 2. It may change at any time: one more, and
+   * a frame comes without a centre becoming due; one less, and two become due at once.
    */
   constructor(
     readonly window: number,
-    readonly lookahead: number,
+    public lookahead: number,
   ) {}
 
   /** Takes the next frame. The frame `window` places before it is forgotten and its slot used again. */
@@ -64,6 +65,16 @@ export class FrameRing {
   /** The oldest frame that has not been a centre yet. */
   get waiting(): RingFrame | undefined {
     return this.#nextCentre < this.#count ? this.#at(this.#nextCentre) : undefined;
+  }
+
+  /** Passes over the oldest waiting centre: nobody wants its picture any more. */
+  skip(): void {
+    if (this.waiting) this.#nextCentre++;
+  }
+
+  /** Frames that wait to be centres. */
+  get length(): number {
+    return this.#count - this.#nextCentre;
   }
 
   /** Whether a frame has been handed out as a centre. */

@@ -1,28 +1,22 @@
 import { noTimes, type StageTimes } from '../engine/engine.js';
-import type { FrameTimes, Size } from '../frame/frame.js';
+import type { Size } from '../frame/frame.js';
 import { sameSize } from '../frame/frame.js';
 import type { Clock } from './clock.js';
-import { noCounts, type Upscaler, type UpscalerCounts } from './upscaler.js';
+import { Pace } from './pace.js';
+import { type Deadline, noCounts, type PushedFrame, type Upscaler, type UpscalerCounts } from './upscaler.js';
 
-/** A source frame on its way through a session. */
-export interface SessionFrame<In> {
+/** A source frame on its way through a session. Its times are those of the session's clock. */
+export interface SessionFrame<In> extends PushedFrame {
   readonly frame: In;
-  readonly times: FrameTimes;
   readonly size: Size;
-  /** When it came, in milliseconds on the session's clock. */
-  readonly arrivedMs: number;
-  /** Called once, as soon as the frame's pixels are not needed any more. */
-  readonly release: () => void;
-  /** Whether what came before must not be looked at for this frame and those after it. */
-  readonly fresh?: boolean;
 }
 
 /** Settings of an {@link UpscaleSession}. */
 export interface SessionOptions<In, Out> {
-  /** Opens the pipeline for pictures of a size. */
-  readonly open: (size: Size) => Promise<Upscaler<In, Out>>;
+  /** Opens the pipeline for pictures of a size, with the deadline that is given. */
+  readonly open: (size: Size, deadline: Deadline) => Promise<Upscaler<In, Out>>;
   readonly clock: Clock;
-  /** Longest time a frame may wait for frames after it, from its arrival to its departure, in milliseconds. */
+  /** Longest time from a frame's arrival to its departure, in milliseconds. */
   readonly budgetMs: number;
   /** Told of errors of flushes that the session started itself. */
   readonly failed: (thrown: unknown) => void;
@@ -30,6 +24,10 @@ export interface SessionOptions<In, Out> {
 
 /** A longer time between two frames is a pause, not a frame rate. */
 const PAUSE_MS = 1000;
+/** Share of the budget that is planned with; the rest is for what no plan knows of. */
+const PLANNED = 0.9;
+/** A pipeline whose first frame took this many times the budget is not tried a second time to measure it. */
+const HOPELESS = 4;
 
 /**
  * A stream through an {@link Upscaler}: one call at a time, a new pipeline when the picture's size changes, and waiting
@@ -45,19 +43,29 @@ export class UpscaleSession<In, Out> {
   /** When the last frame came, and the running mean of the time between frames. */
   #lastMs = 0;
   #intervalMs = 0;
+  /** Milliseconds a frame took when the pipeline was opened. */
+  #rehearsedMs = 0;
+  readonly #deadline: Deadline;
   /** What pipelines that are closed by now did. */
   readonly #past = { counts: noCounts(), times: noTimes() };
 
-  constructor(readonly options: SessionOptions<In, Out>) {}
+  constructor(readonly options: SessionOptions<In, Out>) {
+    const pace = new Pace(options.clock);
+    this.#deadline = {
+      begin: ({ arrivedMs }) => pace.begin(arrivedMs + options.budgetMs * PLANNED),
+      next: () => pace.next(),
+      tight: (tiles) => pace.tight(tiles),
+    };
+  }
 
   /** What has been done since the session began. */
   get counts(): UpscalerCounts {
-    return sum(this.#past.counts, this.#open?.upscaler.counts);
+    return sumOf(this.#past.counts, this.#open?.upscaler.counts);
   }
 
   /** Milliseconds by stage since the session began. */
   get times(): StageTimes {
-    return sum(this.#past.times, this.#open?.upscaler.times);
+    return sumOf(this.#past.times, this.#open?.upscaler.times);
   }
 
   /** The pipeline in use. */
@@ -65,15 +73,30 @@ export class UpscaleSession<In, Out> {
     return this.#open?.upscaler;
   }
 
-  /** Opens the pipeline for a size ahead of its first frame. */
+  /** Milliseconds a frame took before the first one came, once {@link prepare} has settled. */
+  get rehearsedMs(): number {
+    return this.#rehearsedMs;
+  }
+
+  /** Opens the pipeline for a size ahead of its first frame, and measures what a frame takes. */
   prepare(size: Size): Promise<void> {
     return this.#queue(async () => {
-      await this.#pipeline(size);
+      const { clock, budgetMs } = this.options;
+      const before = this.#open?.upscaler;
+      const opening = clock.now();
+      const upscaler = await this.#pipeline(size);
+      if (upscaler === before) return;
+      const opened = clock.now();
+      this.#rehearsedMs = opened - opening;
+      if (this.#rehearsedMs > budgetMs * HOPELESS) return;
+      await upscaler.rehearse();
+      this.#rehearsedMs = clock.now() - opened;
     });
   }
 
   /** Settles when the frame is encoded and every centre that became due has been handed out. */
-  push({ frame, times, size, arrivedMs, release, fresh = false }: SessionFrame<In>): Promise<void> {
+  push({ frame, size, ...pushed }: SessionFrame<In>): Promise<void> {
+    const { arrivedMs, release } = pushed;
     return this.#queue(async () => {
       let upscaler: Upscaler<In, Out>;
       try {
@@ -84,7 +107,7 @@ export class UpscaleSession<In, Out> {
       }
       const start = this.options.clock.now();
       const fusedBefore = upscaler.counts.framesFused;
-      await upscaler.push(frame, times, arrivedMs, release, fresh);
+      await upscaler.push(frame, pushed);
       const fused = upscaler.counts.framesFused - fusedBefore;
       if (fused > 0) this.#costMs = (this.options.clock.now() - start) / fused;
       // A centre whose time is up before the next frame is expected waits for nothing. One each time, so that frames
@@ -115,8 +138,8 @@ export class UpscaleSession<In, Out> {
     if (!this.#open) return;
     const { upscaler } = this.#open;
     this.#open = undefined;
-    Object.assign(this.#past.counts, sum(this.#past.counts, upscaler.counts));
-    Object.assign(this.#past.times, sum(this.#past.times, upscaler.times));
+    Object.assign(this.#past.counts, sumOf(this.#past.counts, upscaler.counts));
+    Object.assign(this.#past.times, sumOf(this.#past.times, upscaler.times));
     upscaler.dispose();
   }
 
@@ -129,7 +152,7 @@ export class UpscaleSession<In, Out> {
         this.#close();
       }
     }
-    const upscaler = await this.options.open(size);
+    const upscaler = await this.options.open(size, this.#deadline);
     this.#open = { size, upscaler };
     return upscaler;
   }
@@ -161,7 +184,7 @@ export class UpscaleSession<In, Out> {
     const waiting = this.#open?.upscaler.waiting;
     if (!waiting) return Number.POSITIVE_INFINITY;
     const { clock, budgetMs } = this.options;
-    return waiting.arrivedMs + budgetMs - this.#costMs - clock.now();
+    return waiting.arrivedMs + budgetMs * PLANNED - this.#costMs - clock.now();
   }
 
   #startTimer(): void {
@@ -176,7 +199,7 @@ export class UpscaleSession<In, Out> {
 }
 
 /** The sum of two records of numbers with the same keys. */
-function sum<T extends UpscalerCounts | StageTimes>(a: T, b: Readonly<T> | undefined): T {
+export function sumOf<T extends UpscalerCounts | StageTimes>(a: T, b: Readonly<T> | undefined): T {
   const total = { ...a };
   for (const key of Object.keys(a) as (keyof T)[]) {
     total[key] = ((a[key] as number) + ((b?.[key] as number | undefined) ?? 0)) as T[keyof T];

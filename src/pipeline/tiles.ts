@@ -161,6 +161,27 @@ export function grow(rect: Rect, by: number, picture: Size): Rect {
   };
 }
 
+/** Whether two rectangles overlap or lie side by side, corners included. */
+export function touches(a: Rect, b: Rect): boolean {
+  return (
+    a.x <= b.x + b.width && b.x <= a.x + a.width && a.y <= b.y + b.height && b.y <= a.y + a.height
+  );
+}
+
+/** Tiles in the order in which people miss them: first where the picture moves, and from its centre outwards. */
+export function urgency(tiles: readonly Tile[], picture: Size, moves: (tile: Tile) => boolean): Tile[] {
+  const place = (tile: Tile): number => {
+    const { x, y, width, height } = tile.core;
+    const distance = Math.hypot((x + width / 2) / picture.width - 0.5, (y + height / 2) / picture.height - 0.5);
+    // No two places of a picture are further from each other than this.
+    return moves(tile) ? distance : distance + 2;
+  };
+  return tiles
+    .map((tile) => ({ tile, place: place(tile) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ tile }) => tile);
+}
+
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

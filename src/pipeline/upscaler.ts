@@ -12,7 +12,7 @@ import type { FrameTimes, Size } from '../frame/frame.js';
 import { CutDetector } from './cuts.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
 import { FrameRing, type RingFrame, type Window } from './ring.js';
-import { planStream } from './tiles.js';
+import { planStream, touches, urgency } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
 export interface UpscalerCounts {
@@ -22,9 +22,11 @@ export interface UpscalerCounts {
   framesRepeated: number;
   /** Frames fused and handed out. */
   framesFused: number;
-  tilesFused: number;
+  tilesComputed: number;
   /** Tiles whose pixels stayed, because none of their inputs had changed. */
   tilesReused: number;
+  /** Tiles that were enlarged without the network, because their frame's time was up. */
+  tilesCheap: number;
   /** Scenes that began by a cut. */
   cuts: number;
   /** Scenes that began after a gap in the source's timestamps, or a step back. */
@@ -33,17 +35,52 @@ export interface UpscalerCounts {
 
 /** Counts, all zero. */
 export function noCounts(): UpscalerCounts {
-  return { framesEncoded: 0, framesRepeated: 0, framesFused: 0, tilesFused: 0, tilesReused: 0, cuts: 0, gaps: 0 };
+  return {
+    framesEncoded: 0,
+    framesRepeated: 0,
+    framesFused: 0,
+    tilesComputed: 0,
+    tilesReused: 0,
+    tilesCheap: 0,
+    cuts: 0,
+    gaps: 0,
+  };
+}
+
+/** The deadline inside a frame. Without one, every tile goes through the network. */
+export interface Deadline {
+  /** The tiles of a centre begin. */
+  begin(centre: RingFrame): void;
+  /** Whether there is time for the network to make one more tile. Asked before each, and once after the last. */
+  next(): boolean;
+  /** Whether `tiles` more may not all be done in time: then it has to be known when each of them is. */
+  tight(tiles: number): boolean;
+}
+
+/** What is known of a frame that is pushed, beside its pixels. */
+export interface PushedFrame {
+  readonly times: FrameTimes;
+  /** When it came, in milliseconds on the clock of whoever drives the pipeline. */
+  readonly arrivedMs: number;
+  /** Called as soon as the frame's pixels have been read; the frame is then not needed any more. */
+  readonly release: () => void;
+  /** Whether the caller knows that it begins a scene. */
+  readonly fresh?: boolean | undefined;
+  /** Frames to wait for after each centre from now on; else as before. */
+  readonly lookahead?: number | undefined;
+  /** Centres up to this time have left by another way: they are passed over. */
+  readonly passedUs?: number | undefined;
 }
 
 /** Settings of an {@link Upscaler}. */
 export interface UpscalerOptions<Out> {
   /** Source pictures, in pixels. */
   readonly size: Size;
-  /** Frames to wait for after a centre, 0..3. */
+  /** Frames to wait for after a centre, 0..3. Frames that are pushed may change it. */
   readonly lookahead: number;
   /** Largest tile in low-resolution pixels, halo included, if smaller than what the engine allows. */
   readonly maxTilePixels?: number;
+  readonly deadline?: Deadline | undefined;
   /** Receives each output frame, in order, and owns it. */
   readonly emit: (frame: Out) => void;
 }
@@ -64,8 +101,9 @@ export class Upscaler<In, Out> {
   readonly #cuts = new CutDetector();
   /** By slot. */
   readonly #versions: (TileVersions | undefined)[] = [];
-  /** Of the output before. */
+  /** The window of the output before, and the tiles of it that are not wholly the network's. */
   #fused: readonly (TileVersions | undefined)[] = [];
+  #impure: ReadonlySet<number> = new Set();
 
   private constructor(
     readonly stream: EngineStream<In, Out>,
@@ -90,8 +128,20 @@ export class Upscaler<In, Out> {
       fuse: Math.min(maxTilePixels, engine.maxTilePixels(fuse)),
     });
     const stream = await engine.open(model, { size, ...plans, slots: window });
-    await warmUp(stream, plans.fuse, window);
-    return new Upscaler(stream, plans.fuse, model, options);
+    const upscaler = new Upscaler(stream, plans.fuse, model, options);
+    await upscaler.rehearse();
+    return upscaler;
+  }
+
+  /**
+   * Does a frame's work on an empty ring, before the first frame: what compiles on first use has compiled, and whoever has
+   * a clock learns what a frame takes. Nothing of it reaches the stream, whose first frame is encoded without one before.
+   */
+  async rehearse(): Promise<void> {
+    await this.stream.encode(0);
+    for (const tile of this.plan.tiles) await this.stream.fuse(Array(this.#ring.window).fill(0), tile);
+    await this.stream.settled();
+    Object.assign(this.stream.times, noTimes());
   }
 
   /** The oldest frame that has not been handed out. */
@@ -104,16 +154,21 @@ export class Upscaler<In, Out> {
     return this.stream.times;
   }
 
+  /** Frames that have come and have not been handed out. */
+  get length(): number {
+    return this.#ring.length;
+  }
+
   /**
    * Encodes a frame, then fuses every centre that is due.
    *
    * A frame that begins a scene, by a cut or after a gap, is answered as the first one of a stream, and those that follow
    * as the next: neither the encoder nor a window looks across.
-   * @param release called as soon as the frame's pixels have been read; the frame is then not needed any more
-   * @param fresh whether the caller knows that it begins a scene
    */
-  async push(frame: In, times: FrameTimes, arrivedMs: number, release: () => void, fresh = false): Promise<void> {
+  async push(frame: In, { times, arrivedMs, release, fresh = false, lookahead, passedUs }: PushedFrame): Promise<void> {
     const before = this.#ring.newest;
+    if (passedUs !== undefined) this.#skip(passedUs);
+    if (lookahead !== undefined) this.#ring.lookahead = lookahead;
     const now = this.#ring.push(times, arrivedMs);
     const { slot } = now;
     try {
@@ -144,23 +199,54 @@ export class Upscaler<In, Out> {
     this.stream.dispose();
   }
 
+  /** Passes over waiting centres that nobody wants any more. */
+  #skip(passedUs: number): void {
+    for (let centre = this.#ring.waiting; centre; centre = this.#ring.waiting) {
+      if (centre.times.timestampUs > passedUs) break;
+      this.#ring.skip();
+      if (centre !== this.#ring.newest) this.stream.retire(centre.slot);
+    }
+  }
+
   async #fuse({ centre, frames }: Window): Promise<void> {
+    const { deadline } = this.options;
     const slots = frames.map(({ slot }) => slot);
     const versions = slots.map((slot) => this.#versions[slot]);
+    const [kept, wanted]: [Tile[], Tile[]] = [[], []];
     for (const tile of this.plan.tiles) {
-      if (sameInputs(tile.index, versions, this.#fused)) {
-        this.counts.tilesReused++;
-      } else {
-        await this.stream.fuse(slots, tile);
-        this.counts.tilesFused++;
-      }
+      const same = !this.#impure.has(tile.index) && sameInputs(tile.index, versions, this.#fused);
+      (same ? kept : wanted).push(tile);
     }
+    const cheap = deadline ? await this.#fuseInTime(slots, wanted, centre, deadline) : [];
+    if (!deadline) for (const tile of wanted) await this.stream.fuse(slots, tile);
+    if (cheap.length > 0) await this.stream.enlarge(centre.slot, cheap);
+    this.counts.tilesReused += kept.length;
+    this.counts.tilesComputed += wanted.length - cheap.length;
+    this.counts.tilesCheap += cheap.length;
     this.#fused = versions;
+    // Enlarging fades the neighbours' borders, too.
+    const faded = this.plan.tiles.filter((tile) => cheap.some((other) => touches(tile.core, other.core)));
+    this.#impure = new Set(faded.map(({ index }) => index));
     // A recurrent encoder reads the newest frame's planes once more, with the next frame.
     if (centre !== this.#ring.newest) this.stream.retire(centre.slot);
     const out = await this.stream.output(centre.times);
     this.counts.framesFused++;
     this.options.emit(out);
+  }
+
+  /** Fuses tiles, the most urgent first, until the time is up. Answers with those that are left. */
+  async #fuseInTime(slots: readonly number[], tiles: Tile[], centre: RingFrame, deadline: Deadline): Promise<Tile[]> {
+    const moving = this.#versions[centre.slot]?.changed;
+    const order = urgency(tiles, this.plan.picture, (tile) => moving?.[tile.index] === centre.index);
+    deadline.begin(centre);
+    let done = 0;
+    while (deadline.next() && done < order.length) {
+      await this.stream.fuse(slots, order[done] as Tile);
+      done++;
+      // An engine that works behind our back has to be waited for to know the time.
+      if (deadline.tight(order.length - done)) await this.stream.settled();
+    }
+    return order.slice(done);
   }
 
   /**
@@ -205,14 +291,4 @@ export class Upscaler<In, Out> {
 /** Whether this long from one frame to the next, in microseconds, is no frame rate. */
 function isGap(us: number): boolean {
   return us > GAP_US || us <= 0;
-}
-
-/**
- * Runs both graphs once on an empty ring: what compiles on first use has compiled before the first frame. Nothing of it
- * reaches the stream, whose first frame is encoded without one before.
- */
-async function warmUp<In, Out>(stream: EngineStream<In, Out>, { tiles }: TilePlan, slots: number): Promise<void> {
-  await stream.encode(0);
-  await stream.fuse(Array(slots).fill(0), tiles[0] as Tile);
-  Object.assign(stream.times, noTimes());
 }

@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => models.stop());
 
 function expectNetwork(outcome: Outcome): void {
-  expect(outcome).toMatchObject({ model: NAME, level: 'network', reasons: [] });
+  expect(outcome).toMatchObject({ model: NAME, level: 'full', reasons: [] });
   expect(outcome.psnr).toBeGreaterThan(24);
 }
 
@@ -88,7 +88,7 @@ it('a file that is wrong for a while: the picture goes on, the reason is told, t
   // Asked for twice by each try.
   models.fault('fuse.onnx', 'altered', 4);
   const outcome = await run<Outcome>('fromUrl', models.url);
-  expect(outcome).toMatchObject({ model: NAME, level: 'network' });
+  expect(outcome).toMatchObject({ model: NAME, level: 'full' });
   expect(outcome.reasons).toHaveLength(2);
   expect(outcome.reasons[0]).toContain(`${models.url}fuse.onnx is not the file that its manifest describes`);
 });

@@ -11,7 +11,7 @@ describe('Firefox', () => {
   it('a track goes in by a video element and comes out of a canvas, upscaled by the network', async () => {
     const result = await pages.run<Awaited<ReturnType<typeof upscaledCanvas>>>('firefox', 'upscaledCanvas');
     expect(result.size).toBe('320x192');
-    expect(result.stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'network' });
+    expect(result.stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'full' });
     expect(result.report).toMatchObject({ supported: true, path: 'element' });
     expect(result.state).toBe('ended');
     // Against the truth at twice the size: sharp, aligned and the right frame.

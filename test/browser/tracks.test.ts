@@ -59,7 +59,7 @@ describe('upscaleTrack in Chromium', () => {
       18,
     );
     expect(width).toBe(WIDTH * 2);
-    expect(stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'network' });
+    expect(stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'full' });
     const golden = fixture('golden.rgb');
     const size = golden.length / FRAMES;
     const references = Array.from({ length: FRAMES }, (_, i) => {
@@ -111,7 +111,7 @@ describe('upscaleTrack in Chromium', () => {
     expect(input).toEqual(expect.arrayContaining(['160', '80']));
     for (let i = 1; i < timestamps.length; i++) expect(timestamps[i]).toBeGreaterThan(timestamps[i - 1] as number);
     expect(timestamps.length).toBeGreaterThan(60);
-    expect(levels.filter((level) => level === 'network').length).toBeGreaterThanOrEqual(2);
+    expect(levels.filter((level) => level === 'full').length).toBeGreaterThanOrEqual(2);
     // Half or a quarter of the truth's resolution: blurred, never wrong.
     expect(Math.min(...quality)).toBeGreaterThan(20);
   });
@@ -123,8 +123,8 @@ describe('upscaleTrack in Chromium', () => {
     );
     expect(out).toBe(pushed);
     expect(inOrder).toBe(true);
-    expect(stats?.framesDropped).toEqual({ busy: 0, late: 0, failed: 0 });
-    expect(stats?.framesByLevel.network).toBe(stats?.framesEncoded);
+    expect(stats?.framesDropped).toEqual({ busy: 0, late: 0, unread: 0, failed: 0 });
+    expect(stats?.framesByLevel.full).toBe(stats?.framesEncoded);
     expect(stats?.framesEncoded).toBeGreaterThanOrEqual(300);
     expect(heapGrowth).toBeLessThan(4 * 2 ** 20);
   });

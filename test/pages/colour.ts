@@ -165,7 +165,7 @@ export async function sideBySide(test: Case, model: string): Promise<void> {
     const frame = frameOf(bytes, width, height, test, fed++ * 40_000);
     writer.write(frame).catch(() => frame.close());
   }, 40);
-  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model, budgetMs: 20_000 });
+  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model, budgetMs: 20_000, minFrameRate: 0 });
   level = 'fast';
   upscaled.addEventListener('level', ({ detail }) => {
     level = detail.to;

@@ -5,7 +5,7 @@ import { checkBrowserOptions } from '../../src/media/options.js';
 import type { FromIo, ToIo } from '../../src/media/protocol.js';
 import { bytesOf, eachFrame, panTrack, psnr, sleep, until, view } from './sources.js';
 
-const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000 } as const;
+const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 } as const;
 
 /** Quality of frame `frame` of an output twice as large as 80 x 48. Closes the frame. */
 async function quality(frame: VideoFrame): Promise<number> {
@@ -33,7 +33,7 @@ export async function trackInWorker(): Promise<{ psnr: number; frames: number; s
       const { data } = { data: message as FromIo };
       if (data.type === 'track') output = data.track;
       if (data.type === 'ended') ended = true;
-      if (data.type === 'event' && data.event.type === 'level') network = data.event.to === 'network';
+      if (data.type === 'event' && data.event.type === 'level') network = data.event.to === 'full';
     },
     addEventListener: (_type, listener) => {
       receive = listener;
@@ -104,7 +104,7 @@ export async function noWebGpu(): Promise<{
   const upscaled = await upscaleTrack(track, { ...PATIENT, backend: 'webgpu' });
   const fallbacks: { from: string; to: string; reason: string }[] = [];
   upscaled.addEventListener('fallback', ({ detail: { from, to, reason } }) => fallbacks.push({ from, to, reason }));
-  await until('the network', () => upscaled.stats().level === 'network');
+  await until('the network', () => upscaled.stats().level === 'full');
   const { backend } = upscaled.stats();
   upscaled.dispose();
   return { fallbacks, backend };

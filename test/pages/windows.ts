@@ -21,7 +21,7 @@ const STEP_US = 40_000;
 export async function scenes(): Promise<{ scenes: Scene[]; stats: UpscaleStats; before: UpscaleStats }> {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const writer = generator.writable.getWriter();
-  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000 });
+  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 });
   const out = new Map<number, string>();
   const reading = eachFrame(upscaled.track, async (frame) => {
     const { timestamp } = frame;
@@ -53,7 +53,7 @@ export async function scenes(): Promise<{ scenes: Scene[]; stats: UpscaleStats; 
     }
     made.push({ cause, frames, timestamps });
   };
-  while (upscaled.stats().level !== 'network') await feed({});
+  while (upscaled.stats().lookahead < 3) await feed({});
   await sleep(300);
   const before = upscaled.stats();
   generator.dispatchEvent(new Event('mute'));

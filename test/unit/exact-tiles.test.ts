@@ -190,7 +190,7 @@ describe('the network of the paper', () => {
       lookahead: 3,
       emit: (frame) => out.push(frame),
     });
-    for (const frame of frames) await upscaler.push(frame, frame, 0, () => undefined);
+    for (const frame of frames) await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
     await upscaler.flush();
     upscaler.dispose();
     expect(out.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(4).fill('400x320'));
@@ -198,7 +198,7 @@ describe('the network of the paper', () => {
     expect(upscaler.counts).toMatchObject({
       framesEncoded: 2,
       framesRepeated: 2,
-      tilesFused: 4 + 3,
+      tilesComputed: 4 + 3,
       tilesReused: 9,
     });
   }, 120_000);

@@ -85,7 +85,7 @@ it('the network as published runs, at a URL and as bytes', async () => {
     lookahead: 0,
     emit: (out) => expected.push(out),
   });
-  await upscaler.push(frame, frame, 0, () => undefined);
+  await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
   upscaler.dispose();
   for (const source of [published.url, { manifest: model.manifest, files: Object.fromEntries(model.files) }]) {
     const { out, reasons } = await upscale(source, 4, 1);

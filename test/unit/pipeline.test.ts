@@ -27,7 +27,7 @@ async function run(name: string, frames: readonly PlanarFrame[], maxTilePixels?:
     ...(maxTilePixels === undefined ? {} : { maxTilePixels }),
     emit: (frame) => out.push(frame),
   });
-  for (const frame of frames) await upscaler.push(frame, frame, 0, () => undefined);
+  for (const frame of frames) await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
   await upscaler.flush();
   upscaler.dispose();
   return { out, upscaler };
@@ -100,22 +100,22 @@ describe('unchanged tiles', () => {
     await expectEqual('mana-nano-x2', frames, out, [0, 3, 7]);
     // What was remembered of the start has faded to a level or two where tiles are kept.
     await expectEqual('mana-nano-x2', frames, out, [15, 19, 23], 2);
-    const { tilesFused, tilesReused } = upscaler.counts;
-    expect(tilesFused + tilesReused).toBe(tiles.length * 24);
+    const { tilesComputed, tilesReused } = upscaler.counts;
+    expect(tilesComputed + tilesReused).toBe(tiles.length * 24);
     // Tiles are computed for the first fifteen outputs, later only those near the patch.
     expect(tilesReused).toBeGreaterThan(tiles.length * 9 * 0.6);
-    expect(tilesFused).toBeGreaterThan(tiles.length * 15);
+    expect(tilesComputed).toBeGreaterThan(tiles.length * 15);
   });
 
   it('a change anywhere computes its tiles again', async () => {
     const still = Array.from({ length: 16 }, (_, i) => photoFrame(96, 64, 0, 0, i * 40_000));
     const { upscaler } = await run('mana-nano-x2', still);
-    const { tilesFused } = upscaler.counts;
-    expect(tilesFused).toBeLessThan(16);
+    const { tilesComputed } = upscaler.counts;
+    expect(tilesComputed).toBeLessThan(16);
     const last = still[15]!;
     last.data[last.data.length - 4]! ^= 1;
     const changed = await run('mana-nano-x2', still);
     await expectEqual('mana-nano-x2', still, changed.out, [15]);
-    expect(changed.upscaler.counts.tilesFused).toBeGreaterThan(tilesFused);
+    expect(changed.upscaler.counts.tilesComputed).toBeGreaterThan(tilesComputed);
   });
 });

@@ -32,7 +32,7 @@ async function run(
   const options = { size: { width, height }, lookahead, maxTilePixels, emit: (frame: PlanarFrame) => out.push(frame) };
   const upscaler = await Upscaler.open(engine, model, options);
   for (const [i, frame] of frames.entries()) {
-    await upscaler.push(frame, frame, 0, () => undefined);
+    await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
     if (i + 1 === flushAfter) await upscaler.flush();
   }
   await upscaler.flush();
@@ -109,7 +109,7 @@ describe('a recurrent encoder', () => {
         calls.push(`retire ${slot}`);
         retire.call(stream, slot);
       };
-      for (const frame of pan(width, height, 3 + lookahead)) await upscaler.push(frame, frame, 0, () => undefined);
+      for (const frame of pan(width, height, 3 + lookahead)) await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
       const encodes = (from: number, to: number): string[] =>
         Array.from(
           { length: to - from },
@@ -131,7 +131,7 @@ describe('reuse with a recurrent encoder', () => {
   it('computes a still picture until what was remembered before it has faded, then keeps its pixels', async () => {
     const { out, upscaler } = await run(still);
     // Frames 0 to 11 count as changed: the window of frame 15 is the first that equals the one before.
-    expect(upscaler.counts).toMatchObject({ tilesFused: 15, tilesReused: 5, framesEncoded: 12, framesRepeated: 8 });
+    expect(upscaler.counts).toMatchObject({ tilesComputed: 15, tilesReused: 5, framesEncoded: 12, framesRepeated: 8 });
     const centres = still.map((_, centre) => Math.min(centre, 14));
     const windows = centres.map((centre) => windowOf(centre, still.length, 3));
     const expected = await networkAlone(model, still, windows);

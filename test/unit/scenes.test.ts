@@ -31,7 +31,7 @@ async function run(frames: readonly PlanarFrame[], lookahead: number, fresh = -1
     emit: (frame) => out.push(frame),
   });
   for (const [i, frame] of frames.entries()) {
-    await upscaler.push(frame, frame, 0, () => undefined, i === fresh);
+    await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined, fresh: i === fresh });
     left.push(out.length);
   }
   await upscaler.flush();

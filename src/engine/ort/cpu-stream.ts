@@ -129,6 +129,8 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     return this.#timed('fuse', runFuse(this.runtime, this.sessions.fuse, this.model, ports, tileSize));
   }
 
+  async settled(): Promise<void> {}
+
   retire(slot: number): void {
     this.#ring.retire(slot);
   }

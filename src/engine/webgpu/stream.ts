@@ -137,6 +137,10 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#call(() => this.#fuse(window, 0, () => this.#numbers(out, length)));
   }
 
+  settled(): Promise<void> {
+    return this.#call(() => this.gpu.settled());
+  }
+
   /** Nothing: the ring's buffers are made once and stay. */
   retire(): void {}
 
