@@ -44,6 +44,11 @@ export class TileBlender {
     }));
   }
 
+  /** Bytes of the buffers that are kept, without the picture. */
+  get bytes(): number {
+    return this.#outs.reduce((sum, out) => sum + (out?.byteLength ?? 0), this.#sum.byteLength);
+  }
+
   /**
    * Takes a tile's new output and makes all pixels it has a share in.
    * @param out `[3, height * scale, width * scale]` of the tile

@@ -44,6 +44,9 @@ export interface LoadedModel {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+/** How far from a resampled tile, in output pixels, the network's pixels begin to fade into resampled ones. */
+export const FEATHER = 8;
+
 /** Size of the small grey pictures that scene cuts are found in. */
 export const THUMBNAIL = { width: 32, height: 18 } as const;
 
@@ -111,11 +114,17 @@ export interface EngineStream<In, Out> {
   /** Makes the output pixels of one tile's core from the window's slots, oldest first. Other pixels stay as they are. */
   fuse(window: readonly number[], tile: Tile): Promise<void>;
   /**
-   * The deadline inside a frame: makes the output pixels of these tiles' cores by plain resampling of the packed picture
-   * in `slot`, without the network. Where they meet tiles that are not in the list, those fade into them.
+   * The deadline inside a frame: finishes the picture without the network. Cores of these tiles of the fuse plan are
+   * resampled from the packed picture, as the fast scaler would, and along every edge to another tile the network's
+   * pixels fade into resampled ones over {@link FEATHER} output pixels of that tile; blended tiles overlap anyway.
+   *
+   * Called once, after all other tiles hold what the network makes of this frame, and before {@link output}: it is good
+   * for the next output only. Afterwards tiles not listed are as the network left them, without the fade; one that is
+   * listed has to be fused before it is shown as the network's again, even if its inputs stay the same.
+   * @param slot of the frame that is shown, the window's centre
    */
   enlarge(slot: number, tiles: readonly Tile[]): Promise<void>;
-  /** Settles when all work has been done that calls so far have started; engines may work behind our back. */
+  /** Settles when all work that calls so far have started is done; engines may work behind our back. */
   settled(): Promise<void>;
   /**
    * The frame in this slot has been a centre, and `previous` of the frame after it: what only those two are asked for is
@@ -145,6 +154,8 @@ export interface StageTimes {
   fuse: number;
   /** Clamping and writing a tile's core to the output picture. */
   stitch: number;
+  /** Resampling the tiles that the network does not make. */
+  enlarge: number;
   /** Making a frame of the output picture. */
   out: number;
   /** Waiting for the GPU, where it works behind our back: its time for all stages of a frame. */
@@ -153,5 +164,5 @@ export interface StageTimes {
 
 /** Stage times, all zero. */
 export function noTimes(): StageTimes {
-  return { copyIn: 0, pack: 0, compare: 0, encode: 0, gather: 0, fuse: 0, stitch: 0, out: 0, wait: 0 };
+  return { copyIn: 0, pack: 0, compare: 0, encode: 0, gather: 0, fuse: 0, stitch: 0, enlarge: 0, out: 0, wait: 0 };
 }

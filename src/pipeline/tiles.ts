@@ -161,13 +161,6 @@ export function grow(rect: Rect, by: number, picture: Size): Rect {
   };
 }
 
-/** Whether two rectangles overlap or lie side by side, corners included. */
-export function touches(a: Rect, b: Rect): boolean {
-  return (
-    a.x <= b.x + b.width && b.x <= a.x + a.width && a.y <= b.y + b.height && b.y <= a.y + a.height
-  );
-}
-
 /** Tiles in the order in which people miss them: first where the picture moves, and from its centre outwards. */
 export function urgency(tiles: readonly Tile[], picture: Size, moves: (tile: Tile) => boolean): Tile[] {
   const place = (tile: Tile): number => {

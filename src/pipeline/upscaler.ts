@@ -12,7 +12,7 @@ import type { FrameTimes, Size } from '../frame/frame.js';
 import { CutDetector } from './cuts.js';
 import { sameInputs, TileReuse, type TileVersions } from './reuse.js';
 import { FrameRing, type RingFrame, type Window } from './ring.js';
-import { planStream, touches, urgency } from './tiles.js';
+import { planStream, urgency } from './tiles.js';
 
 /** What an {@link Upscaler} has done so far. */
 export interface UpscalerCounts {
@@ -101,7 +101,7 @@ export class Upscaler<In, Out> {
   readonly #cuts = new CutDetector();
   /** By slot. */
   readonly #versions: (TileVersions | undefined)[] = [];
-  /** The window of the output before, and the tiles of it that are not wholly the network's. */
+  /** The window of the output before, and the tiles of it that the network did not make. */
   #fused: readonly (TileVersions | undefined)[] = [];
   #impure: ReadonlySet<number> = new Set();
 
@@ -224,9 +224,7 @@ export class Upscaler<In, Out> {
     this.counts.tilesComputed += wanted.length - cheap.length;
     this.counts.tilesCheap += cheap.length;
     this.#fused = versions;
-    // Enlarging fades the neighbours' borders, too.
-    const faded = this.plan.tiles.filter((tile) => cheap.some((other) => touches(tile.core, other.core)));
-    this.#impure = new Set(faded.map(({ index }) => index));
+    this.#impure = new Set(cheap.map(({ index }) => index));
     // A recurrent encoder reads the newest frame's planes once more, with the next frame.
     if (centre !== this.#ring.newest) this.stream.retire(centre.slot);
     const out = await this.stream.output(centre.times);

@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { enlarging } from '../pages/webgpu-enlarge.js';
 import type { againstWasmInWorkers, Choice } from '../pages/webgpu-worker.js';
 import { inPage, launchChromium, openPage } from '../support/browser.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -95,6 +96,18 @@ describe('WebGPU engine, frames as textures', () => {
     const { levels, moving } = await inPage<Match>(page, 'webgpu', 'againstWasm', run);
     expect(levels).toBeLessThanOrEqual(1);
     expect(moving).toBe(true);
+  });
+
+  test.each([
+    ['side by side', { name: NANO, size: { width: 61, height: 53 }, maxPixels: 1600 }, 4],
+    ['blended', { name: RECURRENT, size: { width: 43, height: 29 }, maxPixels: 1, tile: { size: 24, overlap: 8 } }, 6],
+  ])('tiles that are resampled, %s, equal WASM within 1 level', async (_, run, count) => {
+    // Frame by frame: none, one in a corner, others, all, and none again, without the fade.
+    const resampled = [[], [0], [1, 2], Array.from({ length: count }, (_, i) => i), []];
+    type Result = Awaited<ReturnType<typeof enlarging>>;
+    const { levels, tiles } = await inPage<Result>(page, 'webgpu-enlarge', 'enlarging', { ...run, resampled });
+    expect(tiles).toBe(count);
+    expect(Math.max(...levels)).toBeLessThanOrEqual(1);
   });
 
   test('packs every format, odd sizes and crops within 1 level, by texture where it may', async () => {

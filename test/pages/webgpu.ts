@@ -31,7 +31,7 @@ export function ortInPage(): Promise<OrtRuntime> {
 const models = new Map<string, Promise<LoadedModel>>();
 const FIXTURES = ['recurrent-tiny'];
 
-function modelOf(name: string): Promise<LoadedModel> {
+export function modelOf(name: string): Promise<LoadedModel> {
   let model = models.get(name);
   if (!model) {
     const folder = FIXTURES.includes(name) ? '/test/fixtures' : '/models';
@@ -44,13 +44,13 @@ function modelOf(name: string): Promise<LoadedModel> {
 const engines = new Map<string, Promise<WebGpuEngine>>();
 
 /** The size of the golden tiles, where size does not matter. */
-const SMALL = { width: 24, height: 16 };
+export const SMALL = { width: 24, height: 16 };
 
 /**
  * Engines are kept, and with a stream open also their sessions of the small size: software WebGPU takes seconds to
  * compile a network.
  */
-async function engineWith(options: Partial<WebGpuOptions>): Promise<WebGpuEngine> {
+export async function engineWith(options: Partial<WebGpuOptions>): Promise<WebGpuEngine> {
   const key = JSON.stringify(options);
   let engine = engines.get(key);
   if (!engine) {
@@ -87,12 +87,12 @@ export function picture(width: number, height: number, time: number): Uint8Array
   return data;
 }
 
-function pictureFrame(width: number, height: number, time: number): VideoFrame {
+export function pictureFrame(width: number, height: number, time: number): VideoFrame {
   const data = picture(width, height, time);
   return new VideoFrame(data, { format: 'RGBX', codedWidth: width, codedHeight: height, timestamp: time * 33333 });
 }
 
-async function pixelsOf(frame: VideoFrame): Promise<Uint8Array> {
+export async function pixelsOf(frame: VideoFrame): Promise<Uint8Array> {
   const width = frame.visibleRect?.width ?? 0;
   const height = frame.visibleRect?.height ?? 0;
   const data = new Uint8Array(width * height * 4);
@@ -101,7 +101,7 @@ async function pixelsOf(frame: VideoFrame): Promise<Uint8Array> {
   return data;
 }
 
-function worst(a: ArrayLike<number>, b: ArrayLike<number>, skipAlpha = false): number {
+export function worst(a: ArrayLike<number>, b: ArrayLike<number>, skipAlpha = false): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let max = 0;
   for (let i = 0; i < a.length; i++) {

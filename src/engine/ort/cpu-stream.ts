@@ -1,6 +1,5 @@
 import { packRgb } from '../../frame/colour.js';
 import type { FrameTimes, PlanarFrame, Size } from '../../frame/frame.js';
-import { TileBlender } from '../blend.js';
 import {
   type Comparison,
   type EngineStream,
@@ -10,8 +9,9 @@ import {
   type StreamShape,
   type Tile,
 } from '../engine.js';
-import { differingCells, stitchTile, thumbnailOf } from '../planes.js';
-import { free, type Ports, runEncode, runFuse, type Sessions } from './cpu-graphs.js';
+import { differingCells, thumbnailOf } from '../planes.js';
+import { type Ports, runEncode, runFuse, type Sessions } from './cpu-graphs.js';
+import { type CpuPicture, cpuPicture } from './cpu-picture.js';
 import { CpuRing } from './cpu-ring.js';
 import type { OrtRuntime } from './runtime.js';
 
@@ -27,8 +27,7 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   readonly times: StageTimes = noTimes();
   readonly #ring: CpuRing;
   readonly #output: Size;
-  readonly #pixels: Uint8ClampedArray;
-  readonly #blender: TileBlender | undefined;
+  readonly #picture: CpuPicture;
 
   constructor(
     readonly runtime: OrtRuntime,
@@ -40,8 +39,7 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     const { scale } = model.manifest;
     this.#ring = new CpuRing(model, shape);
     this.#output = { width: shape.size.width * scale, height: shape.size.height * scale };
-    this.#pixels = new Uint8ClampedArray(this.#output.width * this.#output.height * 4).fill(255);
-    if (shape.fuse.overlap > 0) this.#blender = new TileBlender(shape.fuse, scale, this.#pixels, this.#output);
+    this.#picture = cpuPicture(shape.fuse, scale, this.#output);
   }
 
   async pack(frame: In, slot: number): Promise<void> {
@@ -108,13 +106,14 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   async fuse(window: readonly number[], tile: Tile): Promise<void> {
     const out = await this.answer(window, tile);
     const start = performance.now();
-    if (this.#blender) {
-      free(this.#blender.put(tile, out));
-    } else {
-      stitchTile(out, tile.outer, tile.core, this.model.manifest.scale, this.#pixels, this.#output);
-      free(out);
-    }
+    this.#picture.put(tile, out);
     this.times.stitch += performance.now() - start;
+  }
+
+  async enlarge(slot: number, tiles: readonly Tile[]): Promise<void> {
+    const start = performance.now();
+    this.#picture.enlarge(this.#ring.frame(slot), tiles);
+    this.times.enlarge += performance.now() - start;
   }
 
   /** The network's own output for a tile of the window: `[3, height * scale, width * scale]`, not clamped. */
@@ -137,7 +136,7 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
 
   async output(times: FrameTimes): Promise<Out> {
     const start = performance.now();
-    const frame = this.memory.write(this.#pixels, this.#output, times);
+    const frame = this.memory.write(this.#picture.finish(), this.#output, times);
     this.times.out += performance.now() - start;
     return frame;
   }

@@ -43,7 +43,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 /** Blends tiles of one plan, from one network output, into one picture; keeps the newest output of every tile. */
 export class Blender {
-  readonly #outs: GPUBuffer;
+  /** `[tiles, 3, side, side]` */
+  readonly outs: GPUBuffer;
   readonly #bytes: number;
   readonly #groups: readonly GPUBindGroup[];
 
@@ -58,7 +59,7 @@ export class Blender {
     const { tiles, tileSize, overlap } = plan;
     const side = tileSize.width * scale;
     this.#bytes = 3 * side * side * 4;
-    this.#outs = scope.buffer('tile outputs', this.#bytes * tiles.length);
+    this.outs = scope.buffer('tile outputs', this.#bytes * tiles.length);
     const columns = tiles.filter(({ outer }) => outer.y === 0).length;
     const view = picture.createView();
     this.#groups = tiles.map((tile) => {
@@ -68,7 +69,7 @@ export class Blender {
       return scope.gpu.device.createBindGroup({
         layout: this.#pipeline().getBindGroupLayout(0),
         entries: [
-          { binding: 0, resource: { buffer: this.#outs } },
+          { binding: 0, resource: { buffer: this.outs } },
           { binding: 1, resource: view },
           { binding: 2, resource: { buffer } },
         ],
@@ -76,10 +77,14 @@ export class Blender {
     });
   }
 
-  /** Takes the network's output for a tile and makes all pixels that the tile has a share in. */
+  /** Keeps the network's output for a tile. */
+  take(encoder: GPUCommandEncoder, index: number): void {
+    encoder.copyBufferToBuffer(this.out, 0, this.outs, index * this.#bytes, this.#bytes);
+  }
+
+  /** Makes all pixels that a tile has a share in of what is kept. */
   record(encoder: GPUCommandEncoder, index: number): void {
     const tile = this.plan.tiles[index] as Tile;
-    encoder.copyBufferToBuffer(this.out, 0, this.#outs, index * this.#bytes, this.#bytes);
     const { width, height } = this.#region(tile);
     const pass = encoder.beginComputePass();
     pass.setPipeline(this.#pipeline());

@@ -46,7 +46,7 @@ export class GpuDevice {
     device.addEventListener('uncapturederror', ({ error }) => {
       lose(
         error instanceof GPUOutOfMemoryError ? 'backend-unavailable' : 'engine-failed',
-        `WebGPU: ${reasonOf(error)}`,
+        `WebGPU: ${reasonOf(error.message)}`,
       );
     });
   }
@@ -125,8 +125,9 @@ export class GpuDevice {
       errors.catch(() => undefined);
     }
     const [memory, validation] = await errors;
-    if (memory) throw new UpscaleError('backend-unavailable', `The GPU's memory is not enough: ${reasonOf(memory)}`);
-    if (validation) throw new UpscaleError('engine-failed', `WebGPU: ${reasonOf(validation)}`);
+    if (memory)
+      throw new UpscaleError('backend-unavailable', `The GPU's memory is not enough: ${reasonOf(memory.message)}`);
+    if (validation) throw new UpscaleError('engine-failed', `WebGPU: ${reasonOf(validation.message)}`);
     return result;
   }
 

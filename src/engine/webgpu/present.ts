@@ -5,10 +5,8 @@ import type { ReadBack } from './read-back.js';
 /** How output frames are made: from a WebGPU canvas, on the GPU, or through main memory. */
 export type Presentation = 'canvas' | 'memory';
 
-/** The output picture of a stream, and frames made of it. */
+/** Makes frames of a stream's output pictures. */
 export class Presenter {
-  /** `rgba8unorm`, full range sRGB, alpha 1. */
-  readonly picture: GPUTexture;
   readonly #canvas: OffscreenCanvas | undefined;
   readonly #context: GPUCanvasContext | undefined;
 
@@ -18,12 +16,6 @@ export class Presenter {
     readonly size: Size,
     presentation: Presentation,
   ) {
-    this.picture = scope.texture({
-      label: 'output picture',
-      size: [size.width, size.height],
-      format: 'rgba8unorm',
-      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST,
-    });
     if (presentation === 'canvas') {
       this.#canvas = new OffscreenCanvas(size.width, size.height);
       this.#context = this.#canvas.getContext('webgpu') ?? undefined;
@@ -36,14 +28,17 @@ export class Presenter {
     }
   }
 
-  /** A new frame with the picture's pixels as they are now. The caller owns it. */
-  async frame({ timestampUs, durationUs }: FrameTimes): Promise<VideoFrame> {
+  /**
+   * A new frame with the picture's pixels as they are now. The caller owns it.
+   * @param picture `rgba8unorm`, full range sRGB, alpha 1, of this size
+   */
+  async frame(picture: GPUTexture, { timestampUs, durationUs }: FrameTimes): Promise<VideoFrame> {
     const times = { timestamp: timestampUs, ...(durationUs === undefined ? {} : { duration: durationUs }) };
     const { width, height } = this.size;
     if (this.#canvas && this.#context) {
       const texture = this.#context.getCurrentTexture();
       this.scope.gpu.submit((encoder) =>
-        encoder.copyTextureToTexture({ texture: this.picture }, { texture }, [width, height]),
+        encoder.copyTextureToTexture({ texture: picture }, { texture }, [width, height]),
       );
       return new VideoFrame(this.#canvas, { ...times, alpha: 'discard' });
     }
@@ -52,7 +47,7 @@ export class Presenter {
     return this.readBack.read(
       stride * height,
       (encoder, buffer) =>
-        encoder.copyTextureToBuffer({ texture: this.picture }, { buffer, bytesPerRow: stride }, [width, height]),
+        encoder.copyTextureToBuffer({ texture: picture }, { buffer, bytesPerRow: stride }, [width, height]),
       (mapped) =>
         new VideoFrame(mapped, {
           ...times,

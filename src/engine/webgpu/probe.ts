@@ -3,6 +3,7 @@ import type { Size } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
 import type { GpuDevice } from './device.js';
 import { Packer } from './pack.js';
+import { pictureTexture } from './picture.js';
 import { Presenter } from './present.js';
 import { ReadBack } from './read-back.js';
 
@@ -82,11 +83,9 @@ export async function probeCanvas(gpu: GpuDevice): Promise<boolean> {
     const drawn = pattern(SIZE.width * SIZE.height * 4).map((value, i) => (i % 4 === 3 ? 255 : value));
     const canvas = await gpu.checked(() => new Presenter(scope, readBack, SIZE, 'canvas'));
     presenter = canvas;
-    gpu.queue.writeTexture({ texture: canvas.picture }, drawn, { bytesPerRow: SIZE.width * 4 }, [
-      SIZE.width,
-      SIZE.height,
-    ]);
-    frame = await await gpu.checked(() => canvas.frame({ timestampUs: 0 }));
+    const texture = pictureTexture(scope, 'probe', SIZE);
+    gpu.queue.writeTexture({ texture }, drawn, { bytesPerRow: SIZE.width * 4 }, [SIZE.width, SIZE.height]);
+    frame = await await gpu.checked(() => canvas.frame(texture, { timestampUs: 0 }));
     const shown = new Uint8Array(drawn.length);
     await frame.copyTo(shown, { format: 'RGBX' });
     return drawn.every((value, i) => i % 4 === 3 || Math.abs(value - (shown[i] as number)) <= 1);

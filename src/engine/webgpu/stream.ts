@@ -2,15 +2,14 @@ import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
 import { type Comparison, type EngineStream, noTimes, type StageTimes, type Tile } from '../engine.js';
-import { Blender } from './blend.js';
 import { Comparer } from './compare.js';
 import type { GpuDevice, GpuScope } from './device.js';
 import { Packer } from './pack.js';
+import { type GpuPicture, gpuPicture } from './picture.js';
 import { type Presentation, Presenter } from './present.js';
 import { canImport, type Imports } from './probe.js';
 import { ReadBack } from './read-back.js';
 import { GpuRing, type RingParts } from './ring.js';
-import { Stitcher } from './stitch.js';
 
 /** What a stream is made of. */
 export interface StreamParts extends RingParts {
@@ -30,7 +29,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   readonly #packer: Packer;
   readonly #comparer: Comparer;
   readonly #presenter: Presenter;
-  readonly #stitcher: Stitcher | Blender;
+  readonly #picture: GpuPicture;
   readonly #running = new Set<Promise<unknown>>();
   #disposed: Promise<void> | undefined;
 
@@ -48,11 +47,13 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     this.#packer = new Packer(scope, shape.size, picture);
     this.#comparer = new Comparer(scope, this.#readBack, picture, manifest.align);
     this.#presenter = new Presenter(scope, this.#readBack, output, parts.presentation);
-    const out = fuse.output(manifest.fuse.output);
-    this.#stitcher =
-      shape.fuse.overlap > 0
-        ? new Blender(scope, shape.fuse, manifest.scale, out, this.#presenter.picture)
-        : new Stitcher(scope, shape.fuse.tiles, manifest.scale, out, this.#presenter.picture);
+    this.#picture = gpuPicture(scope, {
+      plan: shape.fuse,
+      scale: manifest.scale,
+      size: output,
+      frames: Array.from({ length: shape.slots }, (_, slot) => this.#ring.plane(slot, 'frame')),
+      out: fuse.output(manifest.fuse.output),
+    });
   }
 
   /** @throws UpscaleError `backend-unavailable` where the GPU's memory is not enough */
@@ -124,8 +125,14 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   fuse(window: readonly number[], tile: Tile): Promise<void> {
     return this.#call(() =>
       this.#fuse(window, tile.index, () =>
-        this.#timed('stitch', async () => this.gpu.submit((encoder) => this.#stitcher.record(encoder, tile.index))),
+        this.#timed('stitch', async () => this.gpu.submit((encoder) => this.#picture.put(encoder, tile))),
       ),
+    );
+  }
+
+  enlarge(slot: number, tiles: readonly Tile[]): Promise<void> {
+    return this.#call(() =>
+      this.#timed('enlarge', async () => this.gpu.submit((encoder) => this.#picture.enlarge(encoder, slot, tiles))),
     );
   }
 
@@ -148,7 +155,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#call(async () => {
       // A queue behind our back would be delay that nobody sees, and a lost device would show as a black frame.
       await this.#timed('wait', () => this.gpu.settled());
-      return this.#timed('out', () => this.#presenter.frame(times));
+      return this.#timed('out', () => this.#presenter.frame(this.#picture.finish(), times));
     });
   }
 
