@@ -44,11 +44,14 @@ export function fallbackSentence(reason: string): string {
 
 /** What makes the picture now. */
 export function levelSentence(stats: UpscaleStats): string {
-  if (stats.framesEmitted === 0) return 'Waiting for the first frame.';
+  if (stats.framesDelivered === 0) return 'Waiting for the first frame.';
+  const network = `${stats.model ?? 'a model'} on ${backendName(stats)}`;
   const sentences: Record<Level, string> = {
-    network: `The network makes this picture: ${stats.model ?? 'a model'} on ${backendName(stats)}.`,
+    full: `The network makes this picture: ${network}.`,
+    short: `The network makes this picture, with less lookahead than asked for: ${network}.`,
+    small: `A smaller network makes this picture: ${network}.`,
     fast: "The browser's own scaler makes this picture: the network is not ready, or cannot be used now.",
-    'pass-through': 'The source is as large as the output, so it passes unchanged.',
+    'pass-through': 'The source passes as it is.',
   };
   return sentences[stats.level];
 }

@@ -109,17 +109,11 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       track: (track) => post({ type: 'track', id, track }, [track as unknown as Transferable]),
       stopped: () => close(id),
     });
-    const stream = new IoStream(
-      id,
-      settings,
-      engine,
-      output,
-      (event) => {
-        // Whoever hears of a change can look at figures that know of it.
-        post({ type: 'stats', id, stats: stream.stats() });
-        post({ type: 'event', id, event });
-      },
-    );
+    const stream = new IoStream(id, settings, engine, output, (event) => {
+      // Whoever hears of a change can look at figures that know of it.
+      post({ type: 'stats', id, stats: stream.stats() });
+      post({ type: 'event', id, event });
+    });
     streams.set(id, { stream, source: read(id, stream, source) });
     timer ??= setInterval(tellStats, STATS_EVERY_MS);
   };

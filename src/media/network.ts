@@ -1,8 +1,8 @@
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
+import { smallerModel } from '../model/registry.js';
 import type { Clock } from '../pipeline/clock.js';
 import type { Governor, Variant } from '../pipeline/governor.js';
-import { smallerModel } from '../model/registry.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
 import type { EngineReport } from './protocol.js';
 
@@ -308,5 +308,7 @@ export class Network {
 }
 
 function asError(thrown: unknown): UpscaleError {
-  return thrown instanceof UpscaleError ? thrown : new UpscaleError('engine-failed', reasonOf(thrown), { cause: thrown });
+  return thrown instanceof UpscaleError
+    ? thrown
+    : new UpscaleError('engine-failed', reasonOf(thrown), { cause: thrown });
 }

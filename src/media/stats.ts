@@ -2,7 +2,7 @@ import type { Backend, StageTimes } from '../engine/engine.js';
 import { noTimes } from '../engine/engine.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
-import { LEVELS, type Level, type LevelNumbers } from '../pipeline/governor.js';
+import type { Level, LevelNumbers } from '../pipeline/governor.js';
 
 /** Frames that never came out, by cause. */
 export interface DroppedFrames {
@@ -182,5 +182,5 @@ export function noStats(): UpscaleStats {
 
 /** A count for each level, all zero. */
 export function noLevels(): Record<Level, number> {
-  return Object.fromEntries(LEVELS.map((level) => [level, 0])) as Record<Level, number>;
+  return { full: 0, short: 0, small: 0, fast: 0, 'pass-through': 0 };
 }

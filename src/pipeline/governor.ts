@@ -8,9 +8,7 @@ import { Medians } from './medians.js';
  * - `fast`: the platform's own resampling
  * - `pass-through`: the source's own pixels; the display enlarges them
  */
-export const LEVELS = ['full', 'short', 'small', 'fast', 'pass-through'] as const;
-/** A rung of the ladder: see {@link LEVELS}. */
-export type Level = (typeof LEVELS)[number];
+export type Level = 'full' | 'short' | 'small' | 'fast' | 'pass-through';
 
 /** Which network: the one that was asked for, or the smaller one of the same family. */
 export type Variant = 'own' | 'small';
@@ -33,6 +31,7 @@ export interface LevelNumbers {
   readonly intervalMs: number;
   /** Delay that was expected of the level that is left. */
   readonly delayMs: number | null;
+  /** What it may take. */
   readonly budgetMs: number;
   /** Frames of lookahead from now on. */
   readonly lookahead: number;
@@ -247,6 +246,8 @@ export class Governor {
     this.#triesMs = nowMs;
     this.#vainMs = Number.NEGATIVE_INFINITY;
     this.#holdMs = HOLD_MS.first;
+    this.#variant = 'own';
+    if (byNetwork(this.#level)) this.#set('fast', 0, 'The source has another size.', null, nowMs);
   }
 
   get #hasSmall(): boolean {

@@ -64,8 +64,8 @@ export async function loopback(count: number): Promise<{ input: Received[]; outp
       }),
       manaUpscale({
         ...PATIENT,
-        onEvent: (event) => {
-          if (event.type === 'level') network = event.to === 'full';
+        onStats: ({ lookahead }) => {
+          network = lookahead === 3;
         },
       }),
     )
@@ -272,22 +272,20 @@ export async function missing(
   };
 }
 
-/** A network that cannot keep the budget: why it was left, and how many frames left by the fast scaler after that. */
-export async function tooSlow(): Promise<{ reasons: string[]; after: number; level: string }> {
+/** A network that cannot keep the budget, and has no smaller one: how the stream stands when that is known. */
+export async function tooSlow(): Promise<UpscaleStats> {
   const { track } = panTrack(1500, 40, () => [320, 192, 1]);
-  const upscaled = await upscaleTrack(track, { backend: 'wasm', model: 'mana-live-x2', budgetMs: 30 });
-  const reasons: string[] = [];
-  upscaled.addEventListener('fallback', ({ detail }) => reasons.push(detail.reason));
+  const upscaled = await upscaleTrack(track, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 30 });
   let after = 0;
   await eachFrame(upscaled.track, async (frame) => {
     frame.close();
-    if (reasons.length > 0) after++;
+    if (upscaled.stats().levelReason.includes('takes')) after++;
     return after < 30;
   });
-  const { level } = upscaled.stats();
+  const stats = upscaled.stats();
   upscaled.dispose();
   track.stop();
-  return { reasons, after, level };
+  return stats;
 }
 
 /** `frames()` pulled slowly, left early; `shareFrames()` with two subscribers. */

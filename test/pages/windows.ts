@@ -21,7 +21,12 @@ const STEP_US = 40_000;
 export async function scenes(): Promise<{ scenes: Scene[]; stats: UpscaleStats; before: UpscaleStats }> {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const writer = generator.writable.getWriter();
-  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 });
+  const upscaled = await upscaleTrack(generator, {
+    backend: 'wasm',
+    model: 'mana-nano-x2',
+    budgetMs: 20_000,
+    minFrameRate: 0,
+  });
   const out = new Map<number, string>();
   const reading = eachFrame(upscaled.track, async (frame) => {
     const { timestamp } = frame;

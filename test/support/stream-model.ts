@@ -1,4 +1,11 @@
-import { byNetwork, Governor, type GovernorSettings, type Level, type Move, type Variant } from '../../src/pipeline/governor.js';
+import {
+  byNetwork,
+  Governor,
+  type GovernorSettings,
+  type Level,
+  type Move,
+  type Variant,
+} from '../../src/pipeline/governor.js';
 
 /** A stream in numbers: when frames come, and what things take. Times are milliseconds. */
 export interface Trace {
@@ -90,7 +97,11 @@ export function play(trace: Trace, settings: Partial<GovernorSettings> = {}): Ru
         ring = [];
         const scaling = trace.scaling?.(now) ?? 2;
         if (governor.level !== 'pass-through') governor.scaled(scaling);
-        leave(waiting, now + (governor.level === 'pass-through' ? 0 : scaling), byNetwork(governor.level) ? 'fast' : governor.level);
+        leave(
+          waiting,
+          now + (governor.level === 'pass-through' ? 0 : scaling),
+          byNetwork(governor.level) ? 'fast' : governor.level,
+        );
         waiting = undefined;
       } else if (!inside) {
         steady++;

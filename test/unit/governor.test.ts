@@ -67,7 +67,11 @@ describe('the governor', () => {
   });
 
   it('a device that slowly heats up: one step at a time, downwards only', () => {
-    const run = play({ arrivals: steady(30, 180), cost: (now, variant) => (20 + now / 1000) * (variant === 'own' ? 1 : 0.25), smaller: 0.25 });
+    const run = play({
+      arrivals: steady(30, 180),
+      cost: (now, variant) => (20 + now / 1000) * (variant === 'own' ? 1 : 0.25),
+      smaller: 0.25,
+    });
     const order: Level[] = ['full', 'short', 'small', 'fast', 'pass-through'];
     const rungs = levels(run).map((level) => order.indexOf(level));
     expect(rungs).toEqual(rungs.toSorted((a, b) => a - b));
@@ -79,7 +83,10 @@ describe('the governor', () => {
     const run = play({ arrivals: steady(30, 120), cost: (now) => (Math.floor(now / 3000) % 2 ? 120 : 20) });
     // Each way up that failed makes the next one wait twice as long.
     expect(run.moves.length).toBeLessThan(16);
-    expectCalm(run, Array.from({ length: 40 }, (_, i) => i * 3000));
+    expectCalm(
+      run,
+      Array.from({ length: 40 }, (_, i) => i * 3000),
+    );
   });
 
   it('60 frames a second: full where there is time, fewer frames than the source where that is enough', () => {

@@ -109,7 +109,8 @@ describe('a recurrent encoder', () => {
         calls.push(`retire ${slot}`);
         retire.call(stream, slot);
       };
-      for (const frame of pan(width, height, 3 + lookahead)) await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
+      for (const frame of pan(width, height, 3 + lookahead))
+        await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
       const encodes = (from: number, to: number): string[] =>
         Array.from(
           { length: to - from },

@@ -64,12 +64,13 @@ describe('UpscaleSession', () => {
     await push(stream, 0);
     clock.to(40);
     await push(stream, 1);
-    clock.to(199);
+    clock.to(179);
+    await settled();
     expect(timestamps()).toEqual([]);
-    clock.to(200);
+    clock.to(180);
     await settled();
     expect(timestamps()).toEqual([0]);
-    clock.to(240);
+    clock.to(220);
     await settled();
     expect(timestamps()).toEqual([0, 1]);
     expect(clock.pending).toBe(0);
