@@ -135,6 +135,12 @@ export interface EngineStream<In, Out> {
   output(times: FrameTimes): Promise<Out>;
   /** Milliseconds spent so far by stage of this engine (stage names as in {@link StageTimes}). */
   readonly times: StageTimes;
+  /**
+   * Whose clock {@link times} are read from. `wall`: from call to answer, and what a GPU does meanwhile is in `wait`.
+   * `gpu`: `copyIn` and `out` are of the wall's clock too, `wait` is 0, and all others are the GPU's own milliseconds. They
+   * are added a frame or two later.
+   */
+  readonly timed: 'gpu' | 'wall';
   dispose(): void;
 }
 
@@ -158,7 +164,7 @@ export interface StageTimes {
   enlarge: number;
   /** Making a frame of the output picture. */
   out: number;
-  /** Waiting for the GPU, where it works behind our back: its time for all stages of a frame. */
+  /** Waiting for the GPU, where it works behind our back and its clock is not known: its time for all stages of a frame. */
   wait: number;
 }
 

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { enlarging } from '../pages/webgpu-enlarge.js';
+import type { leaving, stages } from '../pages/webgpu-times.js';
 import type { againstWasmInWorkers, Choice } from '../pages/webgpu-worker.js';
 import { inPage, launchChromium, openPage } from '../support/browser.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -116,6 +117,8 @@ describe('WebGPU engine, frames as textures', () => {
       'webgpu',
       'packing',
       SOURCES.map((source) => ({ ...source, flat: true })),
+      // The wall's clock tells at once whether a frame was packed from memory.
+      { gpuTimes: false },
     );
     expect(Math.max(...levels)).toBeLessThanOrEqual(1);
     expect(imported).toBe(4);
@@ -137,10 +140,39 @@ describe('WebGPU engine, frames as textures', () => {
     expect(thumbnail).toBeLessThan(1e-5);
   });
 
+  test('stage times are the GPU’s own, and add up to the time that passed', async () => {
+    type Stages = Awaited<ReturnType<typeof stages>>;
+    const { timed, times, wallMs } = await inPage<Stages>(page, 'webgpu-times', 'stages', 6);
+    expect(timed).toBe('gpu');
+    const { copyIn, out, wait, ...gpu } = times;
+    for (const ms of Object.values(gpu)) expect(ms).toBeGreaterThan(0);
+    expect(copyIn).toBeGreaterThan(0);
+    expect(out).toBeGreaterThan(0);
+    expect(wait).toBe(0);
+    const sum = Object.values(gpu).reduce((total, ms) => total + ms);
+    expect(sum).toBeLessThan(wallMs);
+    // The GPU is software on the same two cores: most of the time is its.
+    expect(sum).toBeGreaterThan(0.3 * wallMs);
+    expect(gpu.encode + gpu.fuse).toBeGreaterThan(0.5 * sum);
+  });
+
+  test('without the GPU’s clock, its time is what is waited for', async () => {
+    const options = { gpuTimes: false };
+    type Stages = Awaited<ReturnType<typeof stages>>;
+    const { timed, times, wallMs } = await inPage<Stages>(page, 'webgpu-times', 'stages', 6, options);
+    expect(timed).toBe('wall');
+    expect(times.wait + times.compare).toBeGreaterThan(0.3 * wallMs);
+  });
+
+  test('a stream may end while its times are on their way', async () => {
+    type Leaving = Awaited<ReturnType<typeof leaving>>;
+    expect(await inPage<Leaving>(page, 'webgpu-times', 'leaving')).toEqual({ left: 0, faults: [] });
+  });
+
   test('nothing is left alive after dispose, even in the middle of a call', async () => {
     const left = await inPage(page, 'webgpu', 'disposing');
     expect(left).toEqual({ afterStream: 0, afterEngine: 0, call: 'engine-failed', lost: 0 });
-    expect(await inPage<number[]>(page, 'webgpu', 'closing')).toEqual([0]);
+    expect(await inPage<number[]>(page, 'webgpu', 'closing')).toEqual([0, 0]);
   });
 
   test('a lost device rejects calls, tells once, and a new engine works', async () => {

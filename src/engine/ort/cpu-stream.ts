@@ -25,6 +25,7 @@ export interface FrameMemory<In, Out> {
 /** A stream whose ring is in main memory. */
 export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   readonly times: StageTimes = noTimes();
+  readonly timed = 'wall';
   readonly #ring: CpuRing;
   readonly #output: Size;
   readonly #picture: CpuPicture;

@@ -23,6 +23,8 @@ export interface WebGpuOptions {
   readonly graphCapture?: boolean;
   /** Import and present frames on the GPU where probing finds that right. Default `true`; `false`: through main memory. */
   readonly textures?: boolean;
+  /** Take stage times from the GPU's clock where it has one. Default `true`. */
+  readonly gpuTimes?: boolean;
 }
 
 /**
@@ -32,13 +34,19 @@ export interface WebGpuOptions {
 export async function createWebGpuEngine(options: WebGpuOptions): Promise<WebGpuEngine> {
   const ways = (options.textures ?? true) ? await probe() : THROUGH_MEMORY;
   const gpu = await GpuDevice.request(options.adapter, options.onLost ?? (() => undefined));
-  return new WebGpuEngine(gpu, options.runtime, ways.imports, ways.presentation, options.graphCapture ?? true);
+  return new WebGpuEngine(gpu, options.runtime, ways, options);
 }
 
-const THROUGH_MEMORY: { imports: Imports; presentation: Presentation } = { imports: new Set(), presentation: 'memory' };
+/** How frames get to the GPU and back. */
+interface Ways {
+  readonly imports: Imports;
+  readonly presentation: Presentation;
+}
+
+const THROUGH_MEMORY: Ways = { imports: new Set(), presentation: 'memory' };
 
 /** Probes on a device of its own: where a way does not work, trying it can cost the device. */
-async function probe(): Promise<typeof THROUGH_MEMORY> {
+async function probe(): Promise<Ways> {
   const scout = await GpuDevice.request(undefined, () => undefined);
   try {
     const imports = await scout.guard(() => probeImports(scout));
@@ -58,6 +66,9 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   readonly backend = 'webgpu';
   readonly half: boolean;
   readonly description: string;
+  readonly imports: Imports;
+  readonly presentation: Presentation;
+  readonly #gpuTimes: boolean;
   readonly #graphs: GraphCache;
   readonly #streams = new Set<Promise<WebGpuStream>>();
   #disposed: Promise<void> | undefined;
@@ -65,16 +76,18 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   constructor(
     readonly gpu: GpuDevice,
     readonly runtime: OrtRuntime,
-    readonly imports: Imports,
-    readonly presentation: Presentation,
-    graphCapture: boolean,
+    { imports, presentation }: Ways,
+    options: Pick<WebGpuOptions, 'graphCapture' | 'gpuTimes'>,
   ) {
-    this.#graphs = new GraphCache(gpu, runtime, graphCapture);
+    this.imports = imports;
+    this.presentation = presentation;
+    this.#gpuTimes = options.gpuTimes ?? true;
+    this.#graphs = new GraphCache(gpu, runtime, options.graphCapture ?? true);
     this.half = gpu.device.features.has('shader-f16');
     this.description = `WebGPU, ${gpu.adapterName}`;
   }
 
-  /** Buffers and textures of this engine that are alive. 0 once {@link disposed} has answered. */
+  /** Buffers, textures and sets of queries of this engine that are alive. 0 once {@link disposed} has answered. */
   get liveResources(): number {
     return this.gpu.liveResources;
   }
@@ -136,8 +149,8 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
     const opening = this.gpu
       .guard(async () => {
         const [encode, fuse] = await Promise.all([leases[0].graph, leases[1].graph]);
-        const { imports, presentation } = this;
-        return WebGpuStream.create(this.gpu, { model, shape, encode, fuse, imports, presentation, alwaysCut, release });
+        const ways = { imports: this.imports, presentation: this.presentation, gpuTimes: this.#gpuTimes };
+        return WebGpuStream.create(this.gpu, { model, shape, encode, fuse, ...ways, alwaysCut, release });
       })
       .catch(async (thrown: unknown) => {
         await release();

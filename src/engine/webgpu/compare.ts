@@ -2,6 +2,7 @@ import type { Size } from '../../frame/frame.js';
 import { type Comparison, THUMBNAIL } from '../engine.js';
 import type { GpuScope } from './device.js';
 import type { ReadBack } from './read-back.js';
+import type { StageTimer } from './timer.js';
 
 /**
  * Compares two packed pictures `[3, height, width]` cell by cell: bytes of words, 1 where any of a cell's values differs,
@@ -69,6 +70,7 @@ export class Comparer {
   constructor(
     readonly scope: GpuScope,
     readonly readBack: ReadBack,
+    readonly timer: StageTimer,
     readonly size: Size,
     cell: number,
   ) {
@@ -86,11 +88,13 @@ export class Comparer {
     return this.readBack.read(
       bytes,
       (encoder, staging) => {
-        const pass = encoder.beginComputePass();
-        pass.setPipeline(this.scope.gpu.pipeline('compare', WGSL));
-        pass.setBindGroup(0, this.#group(a, b));
-        pass.dispatchWorkgroups(Math.ceil((this.#words + SAMPLES) / 64));
-        pass.end();
+        this.timer.record(encoder, 'compare', () => {
+          const pass = encoder.beginComputePass();
+          pass.setPipeline(this.scope.gpu.pipeline('compare', WGSL));
+          pass.setBindGroup(0, this.#group(a, b));
+          pass.dispatchWorkgroups(Math.ceil((this.#words + SAMPLES) / 64));
+          pass.end();
+        });
         encoder.copyBufferToBuffer(this.#out, 0, staging, 0, bytes);
       },
       (mapped) => ({

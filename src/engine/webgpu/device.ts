@@ -13,8 +13,11 @@ const LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/** Features that ONNX Runtime uses where they exist. */
+/** Features that are used where they exist, by ONNX Runtime or, `timestamp-query`, by us. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+
+/** What a scope owns. */
+type GpuResource = GPUBuffer | GPUTexture | GPUQuerySet;
 
 /**
  * A GPU device, the buffers and textures made on it, and what became of it.
@@ -23,7 +26,7 @@ const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
  * cannot be trusted. After a loss every call rejects.
  */
 export class GpuDevice {
-  readonly #live = new Set<GPUBuffer | GPUTexture>();
+  readonly #live = new Set<GpuResource>();
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #pending = new Set<(reason: UpscaleError) => void>();
   #fault: UpscaleError | undefined;
@@ -81,12 +84,12 @@ export class GpuDevice {
     return this.device.queue;
   }
 
-  /** Buffers and textures made in scopes of this device and not freed yet. */
+  /** Buffers, textures and sets of queries made in scopes of this device and not freed yet. */
   get liveResources(): number {
     return this.#live.size;
   }
 
-  /** A set of buffers and textures that are freed together. */
+  /** A set of resources that are freed together. */
   scope(): GpuScope {
     return new GpuScope(this, this.#live);
   }
@@ -102,11 +105,12 @@ export class GpuDevice {
     return pipeline;
   }
 
-  /** Records commands and submits them at once. */
-  submit(record: (encoder: GPUCommandEncoder) => void): void {
+  /** Records commands and submits them at once. Gives back what `record` does. */
+  submit<T>(record: (encoder: GPUCommandEncoder) => T): T {
     const encoder = this.device.createCommandEncoder();
-    record(encoder);
+    const result = record(encoder);
     this.queue.submit([encoder.finish()]);
+    return result;
   }
 
   /**
@@ -168,15 +172,15 @@ export class GpuDevice {
   }
 }
 
-/** Buffers and textures that live and die together. */
+/** Buffers, textures and sets of queries that live and die together. */
 export class GpuScope {
-  readonly #own = new Set<GPUBuffer | GPUTexture>();
-  readonly #live: Set<GPUBuffer | GPUTexture>;
+  readonly #own = new Set<GpuResource>();
+  readonly #live: Set<GpuResource>;
 
   /** Use {@link GpuDevice.scope}. */
   constructor(
     readonly gpu: GpuDevice,
-    live: Set<GPUBuffer | GPUTexture>,
+    live: Set<GpuResource>,
   ) {
     this.#live = live;
   }
@@ -201,7 +205,12 @@ export class GpuScope {
     return this.#keep(this.gpu.device.createTexture(descriptor));
   }
 
-  free(resource: GPUBuffer | GPUTexture): void {
+  /** A set of times of the GPU's clock. */
+  queries(count: number): GPUQuerySet {
+    return this.#keep(this.gpu.device.createQuerySet({ type: 'timestamp', count }));
+  }
+
+  free(resource: GpuResource): void {
     if (!this.#own.delete(resource)) return;
     this.#live.delete(resource);
     resource.destroy();
@@ -211,7 +220,7 @@ export class GpuScope {
     for (const resource of this.#own) this.free(resource);
   }
 
-  #keep<T extends GPUBuffer | GPUTexture>(resource: T): T {
+  #keep<T extends GpuResource>(resource: T): T {
     this.#own.add(resource);
     this.#live.add(resource);
     return resource;

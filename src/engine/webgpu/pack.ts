@@ -2,6 +2,7 @@ import { RGB_BYTES, yuvToRgb } from '../../frame/colour.js';
 import { UpscaleError } from '../../frame/errors.js';
 import { type PlanarFrame, type Size, sizeText } from '../../frame/frame.js';
 import type { GpuDevice, GpuScope } from './device.js';
+import type { StageTimer } from './timer.js';
 
 /**
  * Pack, the usual way: 8-bit planes to planar fp32 R'G'B' `[3, padded height, padded width]` in 0..1, with the same
@@ -80,6 +81,7 @@ export class Packer {
     readonly scope: GpuScope,
     readonly size: Size,
     readonly padded: Size,
+    readonly timer: StageTimer,
   ) {
     this.gpu = scope.gpu;
     this.#params = scope.buffer('pack parameters', 96, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
@@ -119,13 +121,16 @@ export class Packer {
   }
 
   #run(pipeline: GPUComputePipeline, group: GPUBindGroup): void {
-    this.gpu.submit((encoder) => {
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(Math.ceil(this.padded.width / 16), Math.ceil(this.padded.height / 8));
-      pass.end();
-    });
+    const { width, height } = this.padded;
+    this.gpu.submit((encoder) =>
+      this.timer.record(encoder, 'pack', () => {
+        const pass = encoder.beginComputePass();
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(Math.ceil(width / 16), Math.ceil(height / 8));
+        pass.end();
+      }),
+    );
   }
 
   #upload(data: Uint8Array, bytes: number): void {

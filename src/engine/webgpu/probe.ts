@@ -1,11 +1,13 @@
 import { packRgb } from '../../frame/colour.js';
 import type { Size } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
+import { noTimes } from '../engine.js';
 import type { GpuDevice } from './device.js';
 import { Packer } from './pack.js';
 import { pictureTexture } from './picture.js';
 import { Presenter } from './present.js';
 import { ReadBack } from './read-back.js';
+import { WallTimer } from './timer.js';
 
 /** Kinds of frames, as {@link kindOf} names them, whose import as a texture gives the right pixels here. */
 export type Imports = ReadonlySet<string>;
@@ -43,7 +45,7 @@ export async function probeImports(gpu: GpuDevice): Promise<Imports> {
   const right = new Set<string>();
   const scope = gpu.scope();
   const readBack = new ReadBack(scope);
-  const packer = new Packer(scope, SIZE, PADDED);
+  const packer = new Packer(scope, SIZE, PADDED, new WallTimer(noTimes()));
   const length = 3 * PADDED.width * PADDED.height;
   const packed = scope.buffer('probe', length * 4);
   const expected = new Float32Array(length);

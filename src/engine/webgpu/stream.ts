@@ -1,7 +1,14 @@
 import { UpscaleError } from '../../frame/errors.js';
 import type { FrameTimes } from '../../frame/frame.js';
 import { PlaneReader } from '../../frame/video-frame.js';
-import { type Comparison, type EngineStream, noTimes, type StageTimes, type Tile } from '../engine.js';
+import {
+  type Comparison,
+  type EngineStream,
+  noTimes,
+  type StageTimes,
+  type StreamShape,
+  type Tile,
+} from '../engine.js';
 import { Comparer } from './compare.js';
 import type { GpuDevice, GpuScope } from './device.js';
 import { Packer } from './pack.js';
@@ -10,11 +17,14 @@ import { type Presentation, Presenter } from './present.js';
 import { canImport, type Imports } from './probe.js';
 import { ReadBack } from './read-back.js';
 import { GpuRing, type RingParts } from './ring.js';
+import { type Marks, type StageTimer, stageTimer } from './timer.js';
 
 /** What a stream is made of. */
 export interface StreamParts extends RingParts {
   readonly imports: Imports;
   readonly presentation: Presentation;
+  /** Take stage times from the GPU's clock where it has one. */
+  readonly gpuTimes: boolean;
   /** Called when the stream no longer uses the graphs. */
   readonly release: () => Promise<void>;
 }
@@ -23,6 +33,7 @@ export interface StreamParts extends RingParts {
 export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   readonly gpu: GpuDevice;
   readonly times: StageTimes = noTimes();
+  readonly #timer: StageTimer;
   readonly #ring: GpuRing;
   readonly #reader = new PlaneReader();
   readonly #readBack: ReadBack;
@@ -42,10 +53,11 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     const { manifest } = parts.model;
     const { picture } = shape.encode;
     const output = { width: shape.size.width * manifest.scale, height: shape.size.height * manifest.scale };
+    this.#timer = stageTimer(scope, this.times, marksOf(shape), parts.gpuTimes);
     this.#ring = new GpuRing(scope, parts);
     this.#readBack = new ReadBack(scope);
-    this.#packer = new Packer(scope, shape.size, picture);
-    this.#comparer = new Comparer(scope, this.#readBack, picture, manifest.align);
+    this.#packer = new Packer(scope, shape.size, picture, this.#timer);
+    this.#comparer = new Comparer(scope, this.#readBack, this.#timer, picture, manifest.align);
     this.#presenter = new Presenter(scope, this.#readBack, output, parts.presentation);
     this.#picture = gpuPicture(scope, {
       plan: shape.fuse,
@@ -67,6 +79,10 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     }
   }
 
+  get timed(): 'gpu' | 'wall' {
+    return this.#timer.timed;
+  }
+
   pack(frame: VideoFrame, slot: number): Promise<void> {
     return this.#call(async () => {
       const packed = this.#ring.plane(slot, 'frame');
@@ -75,7 +91,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
         return;
       }
       const planar = await this.#timed('copyIn', () => this.#reader.read(frame));
-      await this.#timed('pack', async () => this.#packer.fromBytes(planar, packed));
+      await this.#timer.wait('pack', async () => this.#packer.fromBytes(planar, packed));
     });
   }
 
@@ -93,7 +109,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   compare(slot: number, previous: number): Promise<Comparison> {
     return this.#call(() =>
-      this.#timed('compare', () =>
+      this.#timer.wait('compare', () =>
         this.#comparer.compare(this.#ring.plane(slot, 'frame'), this.#ring.plane(previous, 'frame')),
       ),
     );
@@ -104,36 +120,34 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
       const { shape, encode } = this.parts;
       for (const { index } of shape.encode.tiles) {
         await encode.runtime.exclusive(async () => {
-          await this.#timed('gather', async () =>
-            this.gpu.submit((encoder) => this.#ring.feedEncode(encoder, index, slot, previous)),
-          );
-          await this.#timed('encode', () => encode.run());
-          await this.#timed('gather', async () =>
-            this.gpu.submit((encoder) => this.#ring.keepEncoded(encoder, index, slot)),
-          );
+          const fed = await this.#submit('gather', (encoder) => this.#ring.feedEncode(encoder, index, slot, previous));
+          await this.#timer.wait('encode', () => encode.run());
+          const kept = await this.#submit('gather', (encoder) => this.#ring.keepEncoded(encoder, index, slot));
+          this.#timer.between('encode', fed, kept);
         });
       }
     });
   }
 
   repeat(slot: number, previous: number): Promise<void> {
-    return this.#call(() =>
-      this.#timed('gather', async () => this.gpu.submit((encoder) => this.#ring.copyEncoded(encoder, slot, previous))),
-    );
+    return this.#call(async () => {
+      await this.#submit('gather', (encoder) => this.#ring.copyEncoded(encoder, slot, previous));
+    });
   }
 
   fuse(window: readonly number[], tile: Tile): Promise<void> {
     return this.#call(() =>
-      this.#fuse(window, tile.index, () =>
-        this.#timed('stitch', async () => this.gpu.submit((encoder) => this.#picture.put(encoder, tile))),
-      ),
+      this.#fuse(window, tile.index, async (fed) => {
+        const stitched = await this.#submit('stitch', (encoder) => this.#picture.put(encoder, tile));
+        this.#timer.between('fuse', fed, stitched);
+      }),
     );
   }
 
   enlarge(slot: number, tiles: readonly Tile[]): Promise<void> {
-    return this.#call(() =>
-      this.#timed('enlarge', async () => this.gpu.submit((encoder) => this.#picture.enlarge(encoder, slot, tiles))),
-    );
+    return this.#call(async () => {
+      await this.#submit('enlarge', (encoder) => this.#picture.enlarge(encoder, slot, tiles));
+    });
   }
 
   /** The network's own output for the window, when the plan is one tile: `[3, height * scale, width * scale]`. */
@@ -153,8 +167,9 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   output(times: FrameTimes): Promise<VideoFrame> {
     return this.#call(async () => {
+      this.#timer.collect();
       // A queue behind our back would be delay that nobody sees, and a lost device would show as a black frame.
-      await this.#timed('wait', () => this.gpu.settled());
+      await this.#timer.wait('wait', () => this.gpu.settled());
       return this.#timed('out', () => this.#presenter.frame(this.#picture.finish(), times));
     });
   }
@@ -175,15 +190,21 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#disposed;
   }
 
-  async #fuse<T>(window: readonly number[], index: number, then: () => Promise<T>): Promise<T> {
+  /** @param then what is done with the answer; it gets where the graph's own work begins */
+  async #fuse<T>(window: readonly number[], index: number, then: (fed: Marks) => Promise<T>): Promise<T> {
     const { fuse } = this.parts;
     return fuse.runtime.exclusive(async () => {
-      await this.#timed('gather', async () =>
-        this.gpu.submit((encoder) => this.#ring.feedFuse(encoder, index, window)),
-      );
-      await this.#timed('fuse', () => fuse.run());
-      return then();
+      const fed = await this.#submit('gather', (encoder) => this.#ring.feedFuse(encoder, index, window));
+      await this.#timer.wait('fuse', () => fuse.run());
+      return then(fed);
     });
+  }
+
+  /** Submits a stage's commands. */
+  async #submit(stage: keyof StageTimes, commands: (encoder: GPUCommandEncoder) => void): Promise<Marks> {
+    return this.#timer.wait(stage, async () =>
+      this.gpu.submit((encoder) => this.#timer.record(encoder, stage, () => commands(encoder))),
+    );
   }
 
   #numbers(buffer: GPUBuffer, length: number): Promise<Float32Array> {
@@ -217,4 +238,9 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     this.#running.add(running);
     return call;
   }
+}
+
+/** Marks of the GPU's clock for one frame, encoded twice at most. */
+function marksOf({ encode, fuse }: StreamShape): number {
+  return 4 * (2 * encode.tiles.length + fuse.tiles.length) + 8;
 }
