@@ -141,6 +141,11 @@ export interface EngineStream<In, Out> {
    * are added a frame or two later.
    */
   readonly timed: 'gpu' | 'wall';
+  /**
+   * Memory that the stream itself holds now, in bytes: planes of the ring, output pictures and what is used again from
+   * frame to frame. Not the runtime's own, nor sessions and their inputs and outputs on a GPU, which streams share.
+   */
+  readonly bytes: number;
   dispose(): void;
 }
 

@@ -1,14 +1,18 @@
 import type { StageTimes, Tile } from '../../src/engine/engine.js';
 import type { WebGpuOptions } from '../../src/engine/ort/webgpu.js';
 import type { WebGpuStream } from '../../src/engine/webgpu/stream.js';
+import type { PlaneSpec } from '../../src/model/manifest.js';
 import { planStream } from '../../src/pipeline/tiles.js';
 import { engineWith, modelOf, pictureFrame } from './webgpu.js';
 
 const SIZE = { width: 48, height: 16 };
 
 /** A stream of two tiles. */
-async function open(options: Partial<WebGpuOptions>): Promise<{ stream: WebGpuStream; tiles: readonly Tile[] }> {
-  const model = await modelOf('mana-nano-x2');
+async function open(
+  options: Partial<WebGpuOptions>,
+  name = 'mana-nano-x2',
+): Promise<{ stream: WebGpuStream; tiles: readonly Tile[] }> {
+  const model = await modelOf(name);
   const plans = planStream(model.manifest, SIZE, { encode: Number.POSITIVE_INFINITY, fuse: 640 });
   const stream = await (await engineWith(options)).open(model, { size: SIZE, ...plans, slots: 7 });
   return { stream, tiles: plans.fuse.tiles };
@@ -68,4 +72,22 @@ export async function leaving(): Promise<{ left: number; faults: string[] }> {
   removeEventListener('unhandledrejection', listen);
   if (engine.gpu.fault) faults.push(engine.gpu.fault.message);
   return { left: engine.liveResources - before, faults };
+}
+
+/** What a stream holds after each frame, and what the ring and both output pictures must take. */
+export async function holding(frames: number): Promise<{ bytes: number[]; implied: number; disposed: number }> {
+  const name = 'recurrent-tiny';
+  const { manifest } = await modelOf(name);
+  const { stream, tiles } = await open({}, name);
+  const bytes: number[] = [];
+  for (let time = 0; time < frames; time++) {
+    await frame(stream, tiles, time);
+    bytes.push(stream.bytes);
+  }
+  await stream.disposed();
+  const { width, height } = stream.parts.shape.encode.picture;
+  const floats = ({ channels, stride }: PlaneSpec): number => (channels * width * height) / stride ** 2;
+  const ring = 7 * 4 * Object.values(manifest.planes).reduce((sum, plane) => sum + floats(plane), 0);
+  const pictures = 2 * 4 * SIZE.width * SIZE.height * manifest.scale ** 2;
+  return { bytes, implied: ring + pictures, disposed: stream.bytes };
 }

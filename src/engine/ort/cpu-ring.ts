@@ -30,6 +30,17 @@ export class CpuRing {
     this.#passing = Object.values(encode.outputs).filter((plane) => !elsewhere.includes(plane));
   }
 
+  /** Bytes of all planes and buffers. What has been freed counts nothing. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const data of this.#spare.values()) bytes += data.byteLength;
+    for (const data of this.#cuts.values()) bytes += data.byteLength;
+    for (const slot of this.#slots) {
+      for (const pieces of slot.values()) for (const piece of pieces) bytes += piece?.byteLength ?? 0;
+    }
+    return bytes;
+  }
+
   /** A slot's packed picture, zeros when it has never been written. */
   frame(slot: number): Float32Array {
     const pieces = this.#pieces(slot, 'frame');

@@ -43,6 +43,10 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     this.#picture = cpuPicture(shape.fuse, scale, this.#output);
   }
 
+  get bytes(): number {
+    return this.#ring.bytes + this.#picture.bytes;
+  }
+
   async pack(frame: In, slot: number): Promise<void> {
     const start = performance.now();
     const source = await this.memory.read(frame);

@@ -176,6 +176,7 @@ export class GpuDevice {
 export class GpuScope {
   readonly #own = new Set<GpuResource>();
   readonly #live: Set<GpuResource>;
+  #bytes = 0;
 
   /** Use {@link GpuDevice.scope}. */
   constructor(
@@ -183,6 +184,11 @@ export class GpuScope {
     live: Set<GpuResource>,
   ) {
     this.#live = live;
+  }
+
+  /** Bytes of all that is alive in it. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** A buffer of at least `bytes`, rounded up to 16; one that kernels and graphs read and write, unless told. */
@@ -213,6 +219,7 @@ export class GpuScope {
   free(resource: GpuResource): void {
     if (!this.#own.delete(resource)) return;
     this.#live.delete(resource);
+    this.#bytes -= bytesOf(resource);
     resource.destroy();
   }
 
@@ -223,8 +230,15 @@ export class GpuScope {
   #keep<T extends GpuResource>(resource: T): T {
     this.#own.add(resource);
     this.#live.add(resource);
+    this.#bytes += bytesOf(resource);
     return resource;
   }
+}
+
+/** Textures are all of four bytes a pixel, times of eight. */
+function bytesOf(resource: GpuResource): number {
+  if ('size' in resource) return resource.size;
+  return 'width' in resource ? 4 * resource.width * resource.height : 8 * resource.count;
 }
 
 function asUpscaleError(thrown: unknown): UpscaleError {

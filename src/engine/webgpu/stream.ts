@@ -83,6 +83,10 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#timer.timed;
   }
 
+  get bytes(): number {
+    return this.scope.bytes;
+  }
+
   pack(frame: VideoFrame, slot: number): Promise<void> {
     return this.#call(async () => {
       const packed = this.#ring.plane(slot, 'frame');

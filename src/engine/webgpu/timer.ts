@@ -3,7 +3,6 @@ import type { GpuScope } from './device.js';
 
 /** Where a stage's commands begin and end, for {@link StageTimer.between}. */
 export interface Marks {
-  readonly batch: number;
   readonly first: number;
   readonly last: number;
 }
@@ -32,7 +31,7 @@ export function stageTimer(scope: GpuScope, times: StageTimes, marks: number, gp
 
 /** WebGPU's limit to a set of queries. */
 const MOST_MARKS = 4096;
-const NOWHERE: Marks = { batch: 0, first: 0, last: 0 };
+const NOWHERE: Marks = { first: 0, last: 0 };
 
 /** The time from call to answer, in which the GPU works behind our back. Also for those who ask for no times at all. */
 export class WallTimer implements StageTimer {
@@ -89,7 +88,6 @@ class GpuTimer implements StageTimer {
   readonly #idle: GPUBuffer[];
   #spans: Span[] = [];
   #marks = 0;
-  #batch = 0;
 
   constructor(
     readonly scope: GpuScope,
@@ -108,13 +106,12 @@ class GpuTimer implements StageTimer {
     commands();
     const last = this.#mark(encoder);
     this.#spans.push({ stage, first, last });
-    return { batch: this.#batch, first, last };
+    return { first, last };
   }
 
   between(stage: keyof StageTimes, before: Marks, after: Marks): void {
-    // The set was read and begun anew in between: this run's time is not known.
-    if (before.batch !== this.#batch || after.batch !== this.#batch) return;
-    this.#spans.push({ stage, first: before.last, last: after.first });
+    // Numbers fall where the set was read and begun anew in between. This run's time is then not known.
+    if (after.first > before.last) this.#spans.push({ stage, first: before.last, last: after.first });
   }
 
   wait<T>(_stage: keyof StageTimes, work: () => Promise<T>): Promise<T> {
@@ -126,7 +123,6 @@ class GpuTimer implements StageTimer {
     const bytes = this.#marks * 8;
     this.#spans = [];
     this.#marks = 0;
-    this.#batch++;
     const staging = bytes > 0 ? this.#idle.pop() : undefined;
     if (!staging) return;
     this.scope.gpu.submit((encoder) => {
