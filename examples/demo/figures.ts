@@ -10,6 +10,7 @@ const STAGES: readonly (readonly [keyof UpscaleStats['stageMs'], string])[] = [
   ['gather', 'Gather tiles'],
   ['fuse', 'Fuse seven frames'],
   ['stitch', 'Stitch tiles'],
+  ['enlarge', 'Enlarge tiles without the network'],
   ['out', 'Make the frame'],
   ['wait', 'Wait for the GPU'],
 ];

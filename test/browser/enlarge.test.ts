@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { againstScaler } from '../pages/enlarge.js';
-import { launchChromium } from '../support/browser.js';
+import { launchChromium, launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
 
 type Levels = Awaited<ReturnType<typeof againstScaler>>;
@@ -22,8 +22,11 @@ describe('tiles without the network, in Chromium whose canvas is drawn by a GPU'
   });
 });
 
-describe('tiles without the network, in Chromium without a GPU', () => {
-  const pages = testPages();
+describe.each([
+  ['Chromium without a GPU', launchChromium],
+  ['Firefox', launchFirefox],
+])('tiles without the network, in %s', (_, launch) => {
+  const pages = testPages(() => launch());
 
   it.each(SIZES)('are near the fast scaler’s at x%i of %i x %i', async (scale, width, height) => {
     // There a VideoFrame is interpolated linearly, whatever quality is asked for.
