@@ -209,8 +209,8 @@ class EngineStreamHost {
       computedOverKept: computedOverKept(upscaler.plan),
       rehearsedMs: lane.session.rehearsedMs,
       waiting: sessions.reduce((sum, session) => sum + (session.upscaler?.length ?? 0), 0),
-      bytes: 0,
-      timed: 'wall',
+      bytes: [...this.#lanes.values()].reduce((sum, { stream }) => sum + (stream?.bytes ?? 0), 0),
+      timed: upscaler.stream.timed,
       counts: sessions.reduce((sum, { counts }) => sumOf(sum, counts), this.#past.counts),
       times: sessions.reduce((sum, { times }) => sumOf(sum, times), this.#past.times),
     };

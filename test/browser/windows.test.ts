@@ -13,7 +13,7 @@ it('after every kind of interruption a track’s frames are those of a stream th
   const { before, stats } = result;
   expect(stats.framesDropped).toEqual(before.framesDropped);
   expect(stats.framesByLevel.fast).toBe(before.framesByLevel.fast);
-  expect(stats.windowResets).toEqual({ cut: 1, gap: 1, mute: 1, source: 1, shape: 2 });
+  expect(stats.windowResets).toEqual({ cut: 1, gap: 1, mute: 1, source: 1, shape: 2, hidden: 0 });
   const model = await shippedModel('mana-nano-x2');
   for (const { cause, frames, out } of result.scenes) {
     const sources = frames.map((text) =>

@@ -33,7 +33,7 @@ async function held(model: LoadedModel, maxTilePixels: number): Promise<number[]
   });
   for (let i = 0; i < 53; i++) {
     const frame = photoFrame(SIZE.width, SIZE.height, 100 + 3 * i, 100, i * 40_000);
-    await upscaler.push(frame, frame, 0, () => undefined);
+    await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
   }
   upscaler.dispose();
   expect(bytes).toHaveLength(50);

@@ -1,5 +1,5 @@
 import { UpscaleError } from '../../frame/errors.js';
-import type { Size } from '../../frame/frame.js';
+import { type Size, sameSize } from '../../frame/frame.js';
 import type { GraphCost } from '../../model/manifest.js';
 import { type Engine, type LoadedModel, type StreamShape, wholePlan } from '../engine.js';
 import { GpuDevice } from '../webgpu/device.js';
@@ -71,6 +71,8 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   readonly #gpuTimes: boolean;
   readonly #graphs: GraphCache;
   readonly #streams = new Set<Promise<WebGpuStream>>();
+  /** Of golden tiles, by model. */
+  readonly #asked = new Map<LoadedModel, Promise<WebGpuStream>>();
   #disposed: Promise<void> | undefined;
 
   constructor(
@@ -103,22 +105,38 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   }
 
   async runTile(model: LoadedModel, frames: Float32Array, size: Size): Promise<Float32Array> {
+    // Its ring is kept, because backends in use are asked again and again; one question after the other.
+    const answer = (this.#asked.get(model) ?? Promise.resolve(undefined)).then(
+      (kept) => this.#ask(kept, model, frames, size),
+      () => this.#ask(undefined, model, frames, size),
+    );
+    const asked = answer.then(({ stream }) => stream);
+    asked.catch(() => undefined);
+    this.#asked.set(model, asked);
+    return (await answer).out;
+  }
+
+  async #ask(
+    kept: WebGpuStream | undefined,
+    model: LoadedModel,
+    frames: Float32Array,
+    size: Size,
+  ): Promise<{ out: Float32Array; stream: WebGpuStream }> {
     const plan = wholePlan(size);
     const { window } = model.manifest;
-    const stream = await this.#open(model, { size, encode: plan, fuse: plan, slots: window }, true);
-    try {
-      const length = frames.length / window;
-      const slots = Array.from({ length: window }, (_, slot) => slot);
-      for (const slot of slots) {
-        stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
-        await stream.encode(slot, slots[slot - 1]);
-      }
-      // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
-      await stream.answer(slots.toReversed());
-      return await stream.answer(slots);
-    } finally {
-      await stream.disposed();
+    const fits = kept !== undefined && sameSize(kept.parts.shape.size, size);
+    if (!fits) await kept?.disposed();
+    const shape = { size, encode: plan, fuse: plan, slots: window };
+    const stream = fits ? kept : await this.#open(model, shape, true);
+    const length = frames.length / window;
+    const slots = Array.from({ length: window }, (_, slot) => slot);
+    for (const slot of slots) {
+      stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
+      await stream.encode(slot, slots[slot - 1]);
     }
+    // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
+    await stream.answer(slots.toReversed());
+    return { out: await stream.answer(slots), stream };
   }
 
   dispose(): void {
