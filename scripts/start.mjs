@@ -6,6 +6,7 @@ import { createServer } from 'vite';
 const DEFAULT_PORT = 5173;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+const builtWorker = fileURLToPath(new URL('../dist/worker.js', import.meta.url));
 
 /**
  * Starts the server on 127.0.0.1.
@@ -19,7 +20,7 @@ export async function startDemo({ port = DEFAULT_PORT } = {}) {
     configFile: false,
     logLevel: 'error',
     clearScreen: false,
-    resolve: { alias: { 'mana-upscale': built } },
+    resolve: { alias: { 'mana-upscale/worker': builtWorker, 'mana-upscale': built } },
     // Bundled in advance, the package would be moved away from its workers.
     optimizeDeps: { exclude: ['mana-upscale'], include: ['rxjs'] },
     server: {

@@ -18,6 +18,7 @@ export async function startServer({ isolated = true } = {}): Promise<TestServer>
     configFile: false,
     logLevel: 'error',
     appType: 'mpa',
+    resolve: { alias: { 'mana-upscale/worker': fileURLToPath(new URL('../../dist/worker.js', import.meta.url)) } },
     // The built package is what is tested; bundling it again in advance would move it away from its workers.
     optimizeDeps: { noDiscovery: true, include: ['rxjs'] },
     server: {

@@ -1,0 +1,175 @@
+import { type Level, type UpscaledTrack, upscaleTrack } from '/dist/index.js';
+import type { Fault } from '../../examples/faults/faults.js';
+import { injectFault, workersStarted } from '../../examples/faults/inject.js';
+import { fedTrack, KnownPan, type Look } from './known-pan.js';
+import { eachFrame, sleep, until } from './sources.js';
+
+/** The engine worker that fails on command. */
+const FAULTY = { engineWorker: '/examples/faults/engine.worker.ts' } as const;
+const INTERVAL_MS = 40;
+/** A frame that the network made is nearer to the truth than the browser's scaling by more than this, in dB. */
+const GAIN_DB = 0.5;
+/** Frames of one maker in a row that count as a state. */
+const STEADY = 8;
+/** Source frames that may be on their way when a fault strikes: their pictures tell nothing of what came after it. */
+const ON_THEIR_WAY = 8;
+
+/** Whether a level's picture is made by a network. */
+export function byNetwork(level: Level | string): boolean {
+  return level !== 'fast' && level !== 'pass-through';
+}
+
+/** How a track is upscaled, and how long its network is waited for. */
+export interface Setting {
+  readonly backend: 'wasm' | 'webgpu';
+  readonly width: number;
+  readonly height: number;
+  /** Default: {@link INTERVAL_MS}. */
+  readonly intervalMs?: number;
+  readonly budgetMs?: number;
+  /** Seconds until the network must make the picture, at first and again. */
+  readonly seconds: number;
+}
+
+/** A live track of the pan, every frame of its output looked at. */
+export class Watched {
+  readonly looks: Look[] = [];
+  readonly levels: { readonly ms: number; readonly to: string }[] = [];
+  readonly reasons: string[] = [];
+
+  private constructor(
+    readonly source: MediaStreamTrack,
+    readonly upscaled: UpscaledTrack,
+    pan: KnownPan,
+    readonly fed: () => number,
+  ) {
+    upscaled.addEventListener('level', ({ detail }) => this.levels.push({ ms: performance.now(), to: detail.to }));
+    upscaled.addEventListener('fallback', ({ detail }) => this.reasons.push(detail.reason));
+    void eachFrame(upscaled.track, async (frame) => {
+      this.looks.push(await pan.look(frame));
+      return true;
+    });
+  }
+
+  static async open({ backend, width, height, intervalMs = INTERVAL_MS, budgetMs }: Setting): Promise<Watched> {
+    const pan = new KnownPan(width, height);
+    const { track, fed } = fedTrack((index) => pan.frame(index), intervalMs);
+    const budget = budgetMs === undefined ? {} : { budgetMs };
+    const upscaled = await upscaleTrack(track, { backend, model: 'mana-nano-x2', assets: FAULTY, ...budget });
+    return new Watched(track, upscaled, pan, fed);
+  }
+
+  /** Number of the last frame that was looked at. */
+  get newest(): number {
+    return this.looks.at(-1)?.index ?? -1;
+  }
+
+  /** Waits until the network has made a row of frames, all after frame `index`. */
+  async network(index: number, seconds: number): Promise<void> {
+    await until(
+      'frames by the network',
+      () => {
+        const last = this.looks.slice(-STEADY);
+        const right = last.length === STEADY && last.every((look) => look.index > index && look.gain > GAIN_DB);
+        return right && byNetwork(this.upscaled.stats().level);
+      },
+      seconds,
+    );
+  }
+
+  close(): void {
+    this.upscaled.dispose();
+    this.source.stop();
+  }
+}
+
+/** What became of a live track whose engine was made to fail. Times are milliseconds after the fault struck. */
+export interface Survival {
+  readonly state: MediaStreamTrackState;
+  /** What makes the picture in the end. */
+  readonly level: string;
+  readonly levels: string[];
+  readonly reasons: string[];
+  /** Output frames after the strike; of those, the ones that look like the browser's scaling. */
+  readonly frames: number;
+  readonly fast: number;
+  readonly rising: boolean;
+  /** Worst of all those frames, and of those from the first that another level made, in dB. */
+  readonly worst: number;
+  readonly worstOnceLeft: number;
+  /** Longest time from one frame to the next. */
+  readonly longestGapMs: number;
+  /** When another level than the network made the picture; `null`: never. */
+  readonly leftMs: number | null;
+  /** When the first picture that the network made anew came out; `null`: not within the time. */
+  readonly backMs: number | null;
+  /** The network's mean gain over the browser's scaling, before the fault and at the end, in dB. */
+  readonly gainBefore: number;
+  readonly gainAfter: number;
+  /** Engine workers that were started, all in all. */
+  readonly workers: number;
+}
+
+/** Upscales a live track until the network makes the picture, injects a fault and waits for the network to be back. */
+export function survive(fault: Fault, setting: Setting): Promise<Survival> {
+  return survived(fault, setting, (watched, newest) =>
+    // That it is not back is for the test to say, with what is known.
+    watched.network(newest + ON_THEIR_WAY, setting.seconds).catch(() => undefined),
+  );
+}
+
+/** The same with a fault that stands: what is seen `ms` after it struck. */
+export function endure(fault: Fault, setting: Setting, ms: number): Promise<Survival> {
+  return survived(fault, setting, () => sleep(ms));
+}
+
+async function survived(
+  fault: Fault,
+  setting: Setting,
+  after: (watched: Watched, newest: number) => Promise<void>,
+): Promise<Survival> {
+  const watched = await Watched.open(setting);
+  const { looks, levels, upscaled } = watched;
+  await watched.network(-1, setting.seconds);
+  const gainBefore = mean(looks.slice(-STEADY));
+  const { struck } = injectFault(fault);
+  let strikeMs: number | undefined;
+  void struck.then(() => {
+    strikeMs = performance.now();
+  });
+  await until('the fault to strike', () => strikeMs !== undefined);
+  const start = strikeMs as unknown as number;
+  const newest = watched.newest;
+  await after(watched, newest);
+
+  const later = looks.filter(({ ms }) => ms >= start);
+  const indices = later.map(({ index }) => index);
+  const left = levels.find(({ ms, to }) => ms >= start && !byNetwork(to));
+  const isFast = ({ gain }: Look): boolean => Math.abs(gain) < GAIN_DB / 2;
+  const back = later.find(({ index, gain }) => index > newest + ON_THEIR_WAY && gain > GAIN_DB);
+  const firstFast = later.findIndex(isFast);
+  const result = {
+    state: upscaled.track.readyState,
+    level: upscaled.stats().level,
+    levels: levels.map(({ to }) => to),
+    reasons: watched.reasons,
+    frames: later.length,
+    fast: later.filter(isFast).length,
+    rising: indices.every((index, i) => i === 0 || index > (indices[i - 1] as number)),
+    worst: Math.min(...later.map((look) => look.psnr)),
+    worstOnceLeft: Math.min(...(firstFast < 0 ? [] : later.slice(firstFast)).map((look) => look.psnr), 99),
+    longestGapMs: Math.max(...later.map(({ ms }, i) => ms - (later[i - 1]?.ms ?? start))),
+    leftMs: left ? left.ms - start : null,
+    backMs: back ? back.ms - start : null,
+    gainBefore,
+    gainAfter: mean(looks.slice(-STEADY)),
+    workers: workersStarted(),
+  };
+  watched.close();
+  await sleep(300);
+  return result;
+}
+
+function mean(looks: readonly Look[]): number {
+  return looks.reduce((sum, { gain }) => sum + gain, 0) / looks.length;
+}
