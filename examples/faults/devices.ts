@@ -13,6 +13,11 @@ export function watchDevices(): void {
   };
 }
 
+/** The device that was given last. */
+export function newestDevice(): GPUDevice | undefined {
+  return devices.at(-1);
+}
+
 /** Destroys the devices; whether there were any. */
 export function loseDevices(): boolean {
   for (const device of devices) device.destroy();

@@ -1,5 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-web';
-import { loseDevices } from './devices.js';
+import { loseDevices, newestDevice } from './devices.js';
 import type { Fault, Graph } from './faults.js';
 import { refuseNextAllocation } from './memory.js';
 import type { RunHooks } from './sessions.js';
@@ -81,7 +81,7 @@ export class Strikes implements RunHooks {
 
   after(results: InferenceSession.ReturnType): void {
     if (!this.#wrong) return;
-    for (const result of Object.values(results)) spoil(result);
+    for (const result of Object.values(results)) spoil(result, newestDevice());
     this.#wrong();
   }
 }
