@@ -23,11 +23,11 @@ const pages = testPages();
 const pagesWithGpu = testPages(() => launchChromium({ gpu: 'swiftshader' }));
 
 /** The track lives, its frames go on in order, and the browser's scaling fills the gap. */
-function expectAlive(survival: Survival): void {
+function expectAlive(survival: Survival, longestGapMs = 1000): void {
   expect(survival.state).toBe('live');
   expect(survival.rising).toBe(true);
   expect(survival.fast).toBeGreaterThan(0);
-  expect(survival.longestGapMs).toBeLessThan(1000);
+  expect(survival.longestGapMs).toBeLessThan(longestGapMs);
 }
 
 /** No frame is worse than the browser's scaling of it would be: not black, not garbage, not another frame. */
@@ -86,7 +86,8 @@ describe('the engine of a live track fails, and the network is back soon', () =>
 
   it('lose-device', { timeout: 240_000 }, async () => {
     const survival = await survive({ type: 'lose-device' }, WEBGPU);
-    expectAlive(survival);
+    // A network in software takes more than a second a frame before anything fails.
+    expectAlive(survival, 5000);
     expectRight(survival);
     expectNetwork(survival);
   });

@@ -117,16 +117,25 @@ function cubic(distance: number): number {
   return x <= 1 ? 1.5 * x ** 3 - 2.5 * x ** 2 + 1 : -0.5 * x ** 3 + 2.5 * x ** 2 - 4 * x + 2;
 }
 
-/** A track that is fed with `frame(0)`, `frame(1)` and so on, until it is stopped; `close` ends it as a source ends. */
-export function fedTrack(
+/** Frames on their way into a track. */
+export interface Feed {
+  /** How many there were. */
+  readonly count: () => number;
+  /** Ends the track as a source ends. */
+  readonly close: () => void;
+}
+
+/** Writes `frame(0)`, `frame(1)` and so on, one every `intervalMs`, until the track is stopped. */
+export function feed(
+  writable: WritableStream<VideoFrame>,
   frame: (index: number) => Promise<VideoFrame>,
   intervalMs: number,
-): { readonly track: MediaStreamTrack; readonly fed: () => number; readonly close: () => void } {
-  const generator = new MediaStreamTrackGenerator({ kind: 'video' });
-  const writer = generator.writable.getWriter();
+  written: (index: number) => void = () => undefined,
+): Feed {
+  const writer = writable.getWriter();
   let open = true;
   let index = 0;
-  const feed = async (): Promise<void> => {
+  const run = async (): Promise<void> => {
     const start = performance.now();
     while (open) {
       const next = await frame(index);
@@ -134,18 +143,26 @@ export function fedTrack(
         next.close();
         open = false;
       });
-      index++;
+      written(index++);
       const wait = start + index * intervalMs - performance.now();
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, wait)));
     }
     await writer.close().catch(() => undefined);
   };
-  void feed();
+  void run();
   return {
-    track: generator,
-    fed: () => index,
+    count: () => index,
     close: () => {
       open = false;
     },
   };
+}
+
+/** A track that is fed by this thread. */
+export function fedTrack(
+  frame: (index: number) => Promise<VideoFrame>,
+  intervalMs: number,
+): Feed & { readonly track: MediaStreamTrack } {
+  const generator = new MediaStreamTrackGenerator({ kind: 'video' });
+  return { track: generator, ...feed(generator.writable, frame, intervalMs) };
 }

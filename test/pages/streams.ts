@@ -24,20 +24,20 @@ export async function neverRead(count: number, read: number): Promise<Late> {
   const source = fedTrack((index) => pan.frame(index), 30);
   const upscaled = await upscaleTrack(source.track, NANO);
   const reader = new MediaStreamTrackProcessor({ track: upscaled.track as MediaStreamVideoTrack }).readable.getReader();
-  await until('the source frames', () => source.fed() >= count && upscaled.stats().framesReceived >= count * 0.9);
+  await until('the source frames', () => source.count() >= count && upscaled.stats().framesReceived >= count * 0.9);
   const inside = insideOf(upscaled.stats());
   const looks: Look[] = [];
   const behind: number[] = [];
   while (looks.length < read) {
     const { value } = await reader.read();
     if (!value) break;
-    const newest = source.fed() - 1;
+    const newest = source.count() - 1;
     const look = await pan.look(value);
     looks.push(look);
     behind.push(newest - look.index);
   }
   const { level } = upscaled.stats();
-  const fed = source.fed();
+  const fed = source.count();
   await reader.cancel();
   upscaled.dispose();
   source.track.stop();

@@ -48,10 +48,10 @@ export class Watched {
 
   static async open({ backend, width, height, intervalMs = INTERVAL_MS, budgetMs }: Setting): Promise<Watched> {
     const pan = new KnownPan(width, height);
-    const { track, fed } = fedTrack((index) => pan.frame(index), intervalMs);
+    const { track, count } = fedTrack((index) => pan.frame(index), intervalMs);
     const budget = budgetMs === undefined ? {} : { budgetMs };
     const upscaled = await upscaleTrack(track, { backend, model: 'mana-nano-x2', assets: FAULTY, ...budget });
-    return new Watched(track, upscaled, pan, fed);
+    return new Watched(track, upscaled, pan, count);
   }
 
   /** Number of the last frame that was looked at. */

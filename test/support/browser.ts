@@ -9,7 +9,16 @@ export interface ChromiumOptions {
   readonly gpu?: Gpu;
   /** A y4m file that plays, looping, as the camera. */
   readonly camera?: string;
+  /** Slow down pages that nobody sees, as the browser does for people. Default `false`: every page is as fast as any. */
+  readonly throttling?: boolean;
 }
+
+/** What puppeteer gives to Chromium so that pages behind others are as fast as those in front. */
+const NO_THROTTLING = [
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
+];
 
 const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
   none: [],
@@ -18,11 +27,12 @@ const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
 };
 
 /** Starts a headless Chromium. */
-export function launchChromium({ gpu = 'none', camera }: ChromiumOptions = {}): Promise<Browser> {
+export function launchChromium({ gpu = 'none', camera, throttling = false }: ChromiumOptions = {}): Promise<Browser> {
   return puppeteer.launch({
     executablePath: findBrowser('chromium'),
     headless: true,
     protocolTimeout: 300_000,
+    ...(throttling ? { ignoreDefaultArgs: NO_THROTTLING } : {}),
     args: [
       '--no-sandbox',
       '--disable-quic',

@@ -1,4 +1,4 @@
-import type { Browser } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { inPage, launchChromium, openPage } from './browser.js';
 import { startServer, type TestServer } from './server.js';
@@ -12,10 +12,9 @@ export interface TestPages {
   readonly url: string;
   /** Opens a page, which the caller closes. */
   open(): ReturnType<typeof openPage>;
-  /**
-   * Runs one exported function of a module of `test/pages` in a page of its own, gives back what it returns, and sees to
-   * it that nothing is left: no worker, no frame, no error.
-   */
+  /** Gives a page to `work`, gives back what that returns, and sees to it that nothing is left: no worker, no frame, no error. */
+  use<T>(work: (page: Page) => Promise<T>): Promise<T>;
+  /** {@link use} with one exported function of a module of `test/pages`. */
   run<T>(module: string, name: string, ...args: unknown[]): Promise<T>;
 }
 
@@ -31,22 +30,24 @@ export function testPages(launch: () => Promise<Browser> = launchChromium): Test
     await browser?.close();
     await server?.close();
   });
+  const use = async <T>(work: (page: Page) => Promise<T>): Promise<T> => {
+    const { page, log } = await openPage(browser, server.url);
+    try {
+      const result = await work(page);
+      await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
+      await page.evaluate(() => (globalThis as unknown as { gc?: () => void }).gc?.());
+      expect(log.filter((line) => FAULTS.test(line))).toEqual([]);
+      return result;
+    } finally {
+      await page.close();
+    }
+  };
   return {
     get url() {
       return server.url;
     },
     open: () => openPage(browser, server.url),
-    async run<T>(module: string, name: string, ...args: unknown[]): Promise<T> {
-      const { page, log } = await openPage(browser, server.url);
-      try {
-        const result = await inPage<T>(page, module, name, ...args);
-        await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
-        await page.evaluate(() => (globalThis as unknown as { gc?: () => void }).gc?.());
-        expect(log.filter((line) => FAULTS.test(line))).toEqual([]);
-        return result;
-      } finally {
-        await page.close();
-      }
-    },
+    use,
+    run: (module, name, ...args) => use((page) => inPage(page, module, name, ...args)),
   };
 }
