@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Hidden } from '../pages/hidden.js';
-import { inPage, launchChromium } from '../support/browser.js';
+import type { hangUp, look } from '../pages/hidden-call.js';
+import { inPage, launchChromium, launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
 
 const HIDDEN_MS = 60_000;
+const HIDDEN_IN_FIREFOX_MS = 20_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -43,3 +45,50 @@ describe('a page that nobody sees, in Chromium', () => {
     expect(shown.delayMs).toBeLessThan(delayMs.first[0] + 100);
   });
 });
+
+describe('a page that nobody sees, in Firefox', () => {
+  const pages = testPages(launchFirefox);
+  // Its pages make no pictures where nobody looks, so those that are sent come from elsewhere.
+  const elsewhere = testPages();
+
+  it('has no backlog when it is shown again, and begins a new window', { timeout: 120_000 }, async () => {
+    const { before, after, outcome } = await pages.use(async (page) => {
+      const sender = await elsewhere.open();
+      const offer = await inPage(sender.page, 'hidden-call', 'send');
+      const answer = await inPage(page, 'hidden-call', 'answer', offer);
+      await inPage(sender.page, 'hidden-call', 'accept', answer);
+      await inPage(page, 'hidden-call', 'upscale');
+      const before = await inPage<Awaited<ReturnType<typeof look>>>(page, 'hidden-call', 'look', 10);
+      const other = await pages.open();
+      await other.page.bringToFront();
+      await sleep(HIDDEN_IN_FIREFOX_MS);
+      expect(await page.evaluate(() => document.visibilityState)).toBe('hidden');
+      await page.bringToFront();
+      const after = await inPage<Awaited<ReturnType<typeof look>>>(page, 'hidden-call', 'look', 30);
+      const outcome = await inPage<Awaited<ReturnType<typeof hangUp>>>(page, 'hidden-call', 'hangUp');
+      await other.page.close();
+      await sender.page.close();
+      return { before, after, outcome };
+    });
+    const behind = after.upscaled.map((shown) => shown.behind);
+    console.info('Firefox', outcome, 'behind', behind.join(' '));
+    expect(outcome.states).toEqual(['visible', 'hidden', 'visible']);
+    expect(outcome.hiddenMs).toBeGreaterThan(HIDDEN_IN_FIREFOX_MS - 1000);
+    expect(outcome.ticksPerSecond).toBeLessThan(1.5);
+    // What came in while hidden is out: nothing is kept for later.
+    expect(outcome.received - outcome.delivered).toBeLessThanOrEqual(3);
+    const usual = Math.max(...before.upscaled.map((shown) => shown.behind));
+    expect(usual).toBeLessThan(10);
+    // Half a second after it is shown the picture is as fresh as before; until then no more than one is old.
+    expect(behind.slice(0, 8).filter((frames) => frames > usual + 3).length).toBeLessThanOrEqual(2);
+    expect(Math.max(...behind.slice(8))).toBeLessThanOrEqual(usual + 3);
+    expect(Math.min(...after.upscaled.slice(8).map((shown) => shown.psnr))).toBeGreaterThan(22);
+    expect(new Set(after.upscaled.map((shown) => shown.index)).size).toBeGreaterThan(15);
+    // A cut may be found in the picture by chance; this is what the stream knew of itself.
+    expect(interruptions(outcome.resetsAfter)).toBeGreaterThan(interruptions(outcome.resetsBefore));
+  });
+});
+
+function interruptions(resets: Readonly<Record<string, number>>): number {
+  return Object.entries(resets).reduce((sum, [cause, count]) => (cause === 'cut' ? sum : sum + count), 0);
+}
