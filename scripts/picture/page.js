@@ -31,7 +31,7 @@ async function upscaled() {
   let network = false;
   let picture;
   const events = (event) => {
-    network ||= event.type === 'level' && event.to === 'network';
+    network ||= event.type === 'level' && event.to === 'full';
   };
   const done = new Promise((resolve) => {
     const model = new URLSearchParams(location.search).get('model');

@@ -4,13 +4,13 @@ import type { Clock } from '../pipeline/clock.js';
 export type CallKind = 'prepare' | 'frame' | 'flush';
 
 /** A frame may take this many times as long as the longest of late, in milliseconds within these bounds. */
-const PATIENCE = { times: 8, least: 600, most: 20_000 } as const;
+const PATIENCE = { times: 8, least: 400, most: 20_000 } as const;
 /** Each frame that is quicker than the longest makes that one count less. */
 const FADING = 0.98;
 /** Starting a network takes its time; a worker that does may be asked whether it lives every so often. */
 const PREPARE_MS = 10_000;
 /** A worker between two runs answers at once; after this long without an answer it hangs. */
-const ANSWER_MS = 400;
+const ANSWER_MS = 300;
 
 /**
  * Finds out that a worker hangs, or has gone without a word. A call that takes much longer than usual is a suspicion: the

@@ -51,7 +51,7 @@ const REST_MS = 2_000;
 /** After a way up was tried in vain it is tried again after this long, doubled each time. */
 const HOLD_MS = { first: 2_000, most: 60_000 } as const;
 /** After the network failed it is tried again after this long, doubled each time. */
-const RETRY_MS = { first: 300, most: 60_000 } as const;
+const RETRY_MS = { first: 200, most: 60_000 } as const;
 /** A failure or a vain try is forgotten after this long without another. */
 const FORGET_MS = 30_000;
 /** Share of the budget, and of the time from frame to frame, that is planned with. */

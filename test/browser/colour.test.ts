@@ -41,7 +41,7 @@ describe('no jump: in one screenshot the output’s mean colour is the source’
   ] as Case[])('$format $matrix, full range $fullRange: fast-scaled and by the network', async (test) => {
     for (const [level, model] of [
       ['fast', '/nowhere/manifest.json'],
-      ['network', 'mana-nano-x2'],
+      ['full', 'mana-nano-x2'],
     ] as const) {
       const { page } = await pages.open();
       await inPage(page, 'colour', 'sideBySide', test, model);

@@ -154,7 +154,7 @@ export async function orientation(
     const made = level;
     const quality = psnr(drawn(frame, width, height), drawn(still(0), width, height));
     if (made === 'fast' || ++after > 4) result[made] = quality;
-    return result['network'] === undefined;
+    return result['full'] === undefined;
   });
   clearInterval(timer);
   upscaled.dispose();
