@@ -22,7 +22,7 @@ export async function startDemo({ port = DEFAULT_PORT } = {}) {
     clearScreen: false,
     resolve: { alias: { 'mana-upscale/worker': builtWorker, 'mana-upscale': built } },
     // Bundled in advance, the package would be moved away from its workers.
-    optimizeDeps: { exclude: ['mana-upscale'], include: ['rxjs'] },
+    optimizeDeps: { exclude: ['mana-upscale'], include: ['rxjs', 'uplot'] },
     server: {
       host: '127.0.0.1',
       port,

@@ -1,4 +1,5 @@
 import type { UpscaleStats } from 'mana-upscale';
+import { add, find, write } from './page.js';
 import { backendName, levelSentence } from './sentences.js';
 
 /** Stages in the order in which a frame meets them. */
@@ -19,13 +20,13 @@ const STAGES: readonly (readonly [keyof UpscaleStats['stageMs'], string])[] = [
 export class Figures {
   readonly #bars = new Map<string, { value: HTMLElement; bar: HTMLElement }>();
 
-  constructor(readonly page: Document) {
-    const list = this.#element('stages');
+  constructor() {
+    const list = find('stages');
     for (const [stage, label] of STAGES) {
-      const row = list.appendChild(page.createElement('div'));
-      row.appendChild(page.createElement('dt')).textContent = label;
-      const value = row.appendChild(page.createElement('dd'));
-      const bar = row.appendChild(page.createElement('dd')).appendChild(page.createElement('div'));
+      const row = add(list, 'div');
+      add(row, 'dt', label);
+      const value = add(row, 'dd');
+      const bar = add(add(row, 'dd'), 'div');
       bar.className = 'bar';
       this.#bars.set(stage, { value, bar });
     }
@@ -46,15 +47,17 @@ export class Figures {
       delayTypical: stats.framesDelivered > 0 ? delay.p50.toFixed(0) : '–',
       delay: `${delay.p50.toFixed(0)} ms typical, ${delay.p95.toFixed(0)} ms at most for 95 of 100 frames`,
       first: first === null ? 'not yet' : `after ${(first / 1000).toFixed(2)} s`,
-      dropped: `${dropped.busy} busy, ${dropped.late} late, ${dropped.failed} failed, of ${stats.framesReceived}`,
+      dropped: `${dropped.busy} busy, ${dropped.late} late, ${dropped.unread} unread, ${dropped.failed} failed, of ${stats.framesReceived}`,
       tiles: `${stats.tilesComputed} computed, ${stats.tilesReused} reused${
         tiles > 0 ? ` (${Math.round((100 * stats.tilesReused) / tiles)} %)` : ''
-      }`,
+      }, ${stats.tilesCheap} without the network`,
+      restarts: `${stats.engineRestarts} given up`,
+      clock: stats.stageClock === 'gpu' ? 'the GPU’s own clock' : 'the wall clock',
     });
-    this.#text('status', levelSentence(stats));
-    this.#text('before-tag', `${size(inputSize)}, enlarged by the browser`);
-    this.#text('after-tag', `${size(outputSize)}, ${stats.backend ? stats.model : stats.level}`);
-    this.#element('dot').dataset['level'] = stats.level;
+    write(find('status'), levelSentence(stats));
+    write(find('before-tag'), `${size(inputSize)}, enlarged by the browser`);
+    write(find('after-tag'), `${size(outputSize)}, ${stats.backend ? stats.model : stats.level}`);
+    find('dot').dataset['level'] = stats.level;
     const longest = Math.max(1, ...Object.values(stats.stageMs));
     for (const [stage, { value, bar }] of this.#bars) {
       const ms = stats.stageMs[stage as keyof UpscaleStats['stageMs']];
@@ -63,21 +66,9 @@ export class Figures {
     }
   }
 
-  /** Only what changes, so that a screen reader speaks a sentence once. */
-  #text(id: string, text: string): void {
-    const element = this.#element(id);
-    if (element.textContent !== text) element.textContent = text;
-  }
-
   #write(values: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(values)) {
-      for (const element of this.page.querySelectorAll(`[data-figure="${name}"]`)) element.textContent = value;
+      for (const element of document.querySelectorAll(`[data-figure="${name}"]`)) element.textContent = value;
     }
-  }
-
-  #element(id: string): HTMLElement {
-    const element = this.page.getElementById(id);
-    if (!element) throw new Error(`The page has no #${id}.`);
-    return element;
   }
 }

@@ -32,6 +32,7 @@ export async function fileSource(file: File, size: Size): Promise<Source> {
   shown();
   return {
     track,
+    size: { width: surface.canvas.width, height: surface.canvas.height },
     stop: () => {
       open = false;
       track.stop();

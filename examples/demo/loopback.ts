@@ -37,6 +37,8 @@ export async function loopback(sent: Source, options: LoopbackOptions): Promise<
     return {
       track,
       ...(sent.scene ? { scene: sent.scene } : {}),
+      // Made smaller on its way, the picture has a size that the sender may choose.
+      ...(sent.size && options.scaleResolutionDownBy === 1 ? { size: sent.size } : {}),
       stop: () => {
         track.stop();
         close();

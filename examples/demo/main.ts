@@ -1,7 +1,13 @@
-import { supportReport, type UpscaledTrack, type UpscaleEvent, upscaleTrack } from 'mana-upscale';
+import { supportReport, type UpscaledTrack } from 'mana-upscale';
+import { BreakPanel, FAULTY_ENGINE } from './break-panel.js';
+import { DelayGraph } from './delay-graph.js';
 import { Figures } from './figures.js';
+import { Happenings } from './happenings.js';
+import { Ladder } from './ladder.js';
 import { openSource } from './open-source.js';
-import { fallbackSentence, sourceSentence, upscaleSentence, webgpuSentence } from './sentences.js';
+import { find } from './page.js';
+import { Player } from './player.js';
+import { codeOptions, fallbackSentence, sourceSentence, upscaleSentence, webgpuSentence } from './sentences.js';
 import {
   presetFromAddress,
   presetFromMachine,
@@ -12,39 +18,37 @@ import {
   setSource,
   showFields,
 } from './settings.js';
-import type { Source } from './source.js';
+import { type Source, sameSize } from './source.js';
 import { Stage } from './stage.js';
 import { type Quality, TruthMeter } from './truth-meter.js';
 
-const EVENTS_KEPT = 8;
-/** Options that need not be written down, because the package takes them anyway. */
-const DEFAULTS: readonly string[] = [
-  'model=auto',
-  'backend=auto',
-  'lookahead=3',
-  'budgetMs=200',
-  `threads=${Math.min(4, navigator.hardwareConcurrency)}`,
-];
-
-const find = <T extends HTMLElement>(id: string): T => {
-  const element = document.getElementById(id);
-  if (!element) throw new Error(`The page has no #${id}.`);
-  return element as T;
-};
-
 const form = find<HTMLFormElement>('controls');
-const figures = new Figures(document);
+const support = supportReport();
+const player = new Player();
+const figures = new Figures();
+const ladder = new Ladder();
+const happenings = new Happenings();
 const meter = new TruthMeter(showQuality);
-const stage = new Stage(find('stage'), find('before'), find('after'), (frame, seen) => {
-  if (seen && source?.scene && upscaled?.stats().backend) meter.offer(frame, seen, source.scene);
+const graph = new DelayGraph(() => readSettings(form).upscale.budgetMs);
+const breaking = new BreakPanel(
+  () => player.upscaled,
+  () => then(() => restart(readSettings(form))),
+);
+const stage = new Stage(find('stage'), find('before'), find('after'), (frame, seen, delayMs) => {
+  const now = performance.now();
+  breaking.frame(now);
+  if (delayMs !== null) graph.log.frame(delayMs, now);
+  if (seen && source?.scene && player.upscaled?.stats().backend) meter.offer(frame, seen, source.scene);
 });
 
-const support = supportReport();
 let source: Source | undefined;
-let upscaled: UpscaledTrack | undefined;
 let shownKind: SourceKind = 'scene';
-/** Changes are made one after another, however fast they are asked for. */
 let work: Promise<void> = Promise.resolve();
+
+/** Changes are made one after another, however fast they are asked for. */
+function then(change: () => Promise<void>): void {
+  work = work.then(change).catch((thrown: unknown) => showError(upscaleSentence(thrown)));
+}
 
 function showQuality(quality: Quality | null): void {
   const decibels = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(2));
@@ -60,24 +64,6 @@ function showError(sentence: string): void {
   element.hidden = sentence === '';
 }
 
-function note(sentence: string): void {
-  const list = find('events');
-  const item = document.createElement('li');
-  const time = document.createElement('time');
-  time.textContent = new Date().toLocaleTimeString();
-  item.append(time, sentence);
-  list.prepend(item);
-  while (list.children.length > EVENTS_KEPT) list.lastChild?.remove();
-}
-
-function noteEvent(event: UpscaleEvent): void {
-  if (event.type === 'level') note(`From ${event.from} to ${event.to}: ${event.reason}`);
-  else if (event.type === 'fallback') {
-    note(`${event.to} instead of ${event.from}: ${event.reason}`);
-    if (event.from === 'webgpu') find('webgpu-note').textContent = fallbackSentence(event.reason);
-  }
-}
-
 /** Opens the chosen source; when that fails, what was there stays. */
 async function changeSource(settings: Settings): Promise<void> {
   // A file is asked for first; until it is chosen there is nothing to open.
@@ -90,44 +76,69 @@ async function changeSource(settings: Settings): Promise<void> {
     if (source) setSource(form, shownKind);
     return;
   }
-  source?.stop();
+  const before = source;
   source = opened;
   shownKind = settings.source;
-  opened.track.addEventListener('ended', () => note('The source has ended: choose another.'), { once: true });
+  opened.track.addEventListener('ended', () => happenings.note('The source has ended: choose another.'), {
+    once: true,
+  });
   stage.source(opened);
   find('psnr-note').textContent = opened.scene
     ? 'PSNR of brightness (Y) against the true picture, which is known for the scene: higher is closer. Measured on the frames shown, twice a second, mean of the last eight; bicubic is Catmull-Rom (a = −0.5).'
     : 'Quality in dB needs the true picture, which only the built-in scene has.';
-  await restart(settings);
+  // The output keeps its size, so a source of another size gets an output of its own.
+  if (sameSize(before?.size, opened.size) && player.replaceSource(opened.track)) {
+    forgetQuality();
+    happenings.note('Another source of the same size: the output goes on.');
+  } else await restart(settings);
+  before?.stop();
   find('stage').dataset['source'] = settings.source;
+}
+
+function forgetQuality(): void {
+  meter.reset();
+  showQuality(null);
 }
 
 /** Starts the upscaler again on the same source. */
 async function restart({ upscale }: Settings): Promise<void> {
   if (!source) return;
-  upscaled?.dispose();
-  upscaled = undefined;
-  meter.reset();
-  showQuality(null);
+  forgetQuality();
+  happenings.reset();
+  breaking.ready(false);
   find('webgpu-note').textContent = webgpuSentence(support);
+  const faulty = breaking.open;
+  let upscaled: UpscaledTrack;
   try {
-    upscaled = await upscaleTrack(source.track, upscale);
+    upscaled = await player.start(source.track, upscale, faulty ? FAULTY_ENGINE : undefined);
   } catch (thrown) {
     showError(upscaleSentence(thrown));
     return;
   }
-  for (const type of ['level', 'fallback'] as const) {
-    upscaled.addEventListener(type, ({ detail }) => noteEvent(detail));
-  }
+  attend(upscaled, upscale.lookahead);
+  breaking.ready(faulty);
+  stage.output(upscaled.track);
+  find('code-options').textContent = codeOptions(upscale);
+}
+
+/** Shows what a stream tells of itself. */
+function attend(upscaled: UpscaledTrack, lookahead: number): void {
+  upscaled.addEventListener('level', ({ detail }) => {
+    const now = performance.now();
+    happenings.level(detail, now);
+    graph.log.level(detail.to, now);
+    breaking.level(detail, now);
+  });
+  upscaled.addEventListener('fallback', ({ detail }) => {
+    happenings.fallback(detail);
+    if (detail.from === 'webgpu') find('webgpu-note').textContent = fallbackSentence(detail.reason);
+  });
   upscaled.stats$.subscribe((stats) => {
     stage.delayMs = stats.addedDelayMs.p50;
     figures.show(stats);
+    ladder.show(stats, lookahead);
+    graph.told(stats);
   });
-  stage.output(upscaled.track);
-  find('code-options').textContent = Object.entries(upscale)
-    .filter(([name, value]) => name === 'scale' || !DEFAULTS.includes(`${name}=${value}`))
-    .map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`)
-    .join(', ');
 }
 
 form.addEventListener('change', ({ target }) => {
@@ -135,9 +146,7 @@ form.addEventListener('change', ({ target }) => {
   const settings = readSettings(form);
   showFields(form, settings.source);
   showError('');
-  work = work
-    .then(() => (SOURCE_SETTINGS.includes(name) ? changeSource(settings) : restart(settings)))
-    .catch((thrown: unknown) => showError(upscaleSentence(thrown)));
+  then(() => (SOURCE_SETTINGS.includes(name) ? changeSource(settings) : restart(settings)));
 });
 form.addEventListener('submit', (event) => event.preventDefault());
 
@@ -158,5 +167,5 @@ async function begin(): Promise<void> {
   await changeSource(settings);
 }
 
-if (support.supported) work = begin().catch((thrown: unknown) => showError(upscaleSentence(thrown)));
+if (support.supported) then(begin);
 else showError(upscaleSentence(new Error(support.reason)));

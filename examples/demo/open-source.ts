@@ -46,5 +46,6 @@ function mediaDevices(): MediaDevices {
 function sourceOf(stream: MediaStream): Source {
   const track = stream.getVideoTracks()[0];
   if (!track) throw new DOMException('There is no video in it.', 'NotFoundError');
-  return { track, stop: () => track.stop() };
+  const { width, height } = track.getSettings();
+  return { track, ...(width && height ? { size: { width, height } } : {}), stop: () => track.stop() };
 }

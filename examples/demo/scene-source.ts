@@ -23,6 +23,7 @@ export function sceneSource({ width, height }: Size): Source {
   tick();
   return {
     track,
+    size: { width, height },
     scene,
     stop: () => {
       clearTimeout(timer);

@@ -1,5 +1,5 @@
-import type { Level, SupportReport, UpscaleStats } from 'mana-upscale';
-import type { SourceKind } from './settings.js';
+import type { Level, LevelEvent, LevelNumbers, SupportReport, UpscaleStats } from 'mana-upscale';
+import type { Settings, SourceKind } from './settings.js';
 
 const NAMES: Readonly<Record<SourceKind, string>> = {
   scene: 'the built-in scene',
@@ -8,6 +8,18 @@ const NAMES: Readonly<Record<SourceKind, string>> = {
   file: 'the file',
   remote: 'the remote track',
 };
+
+/** Options that need not be written down, because the package takes them anyway. */
+const DEFAULTS: readonly string[] = ['model=auto', 'backend=auto', 'lookahead=3', 'budgetMs=200', 'minFrameRate=15'];
+
+/** The rungs of the ladder, best first, and what makes the picture there. */
+export const LEVELS: readonly (readonly [Level, string])[] = [
+  ['full', 'the network, with all the lookahead asked for'],
+  ['short', 'the network, with less lookahead'],
+  ['small', 'a smaller network'],
+  ['fast', 'the browser’s own scaling'],
+  ['pass-through', 'the source as it is'],
+];
 
 /** What went wrong with a source, as one sentence for the person who chose it. */
 export function sourceSentence(kind: SourceKind, thrown: unknown): string {
@@ -61,4 +73,50 @@ export function backendName({ backend, backendDescription }: UpscaleStats): stri
   if (backend === null) return 'none';
   const name = backend === 'webgpu' ? 'WebGPU' : backend.toUpperCase();
   return backendDescription ? `${name} (${backendDescription})` : name;
+}
+
+/** Whether a network makes the picture of a level. */
+export function isNetwork(level: Level): boolean {
+  return level !== 'fast' && level !== 'pass-through';
+}
+
+/** A change of level, or of the lookahead alone. `awayMs`: how long the network was away that is back now. */
+export function levelNews({ from, to, numbers }: LevelEvent, awayMs: number | null): string {
+  if (from === to) return `Still ${to}, now with ${framesOf(numbers?.lookahead ?? 0)} of lookahead.`;
+  const news = `From ${from} to ${to}.`;
+  return awayMs === null ? news : `${news} The network is back after ${seconds(awayMs)}.`;
+}
+
+/** The numbers behind a change of level. */
+export function numbersSentence({ costMs, intervalMs, delayMs, budgetMs, lookahead }: LevelNumbers): string {
+  const cost = costMs === null ? '' : `${ms(costMs)} of work a frame, `;
+  const delay = delayMs === null ? '' : `${ms(delayMs)} of delay expected, `;
+  return `${cost}a frame every ${ms(intervalMs)}, ${delay}${ms(budgetMs)} allowed, ${framesOf(lookahead)} of lookahead.`;
+}
+
+/** How far the network looks ahead, and how far it should. */
+export function lookaheadSentence({ level, lookahead }: UpscaleStats, wanted: number): string {
+  if (!isNetwork(level)) return `none: no network makes the picture (${wanted} wanted)`;
+  return `${framesOf(lookahead)} now, ${wanted} wanted`;
+}
+
+/** Milliseconds as seconds with a decimal. */
+export function seconds(value: number): string {
+  return `${(value / 1000).toFixed(1)} s`;
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+}
+
+function framesOf(count: number): string {
+  return count === 1 ? '1 frame' : `${count} frames`;
+}
+
+/** The options as a person would write them, less those that are the package's own. */
+export function codeOptions(upscale: Settings['upscale']): string {
+  return Object.entries(upscale)
+    .filter(([name, value]) => name === 'scale' || !DEFAULTS.includes(`${name}=${value}`))
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : value}`)
+    .join(', ');
 }

@@ -11,7 +11,9 @@ export interface Settings {
   readonly file: File | null;
   readonly sender: 'scene' | 'camera';
   readonly loopback: LoopbackOptions;
-  readonly upscale: Required<Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend' | 'budgetMs'>>;
+  readonly upscale: Required<
+    Pick<BrowserUpscaleOptions, 'scale' | 'model' | 'lookahead' | 'backend' | 'budgetMs' | 'minFrameRate'>
+  >;
 }
 
 /** Names of the settings that change the source; the others start only the upscaler again. */
@@ -35,6 +37,7 @@ export function readSettings(form: HTMLFormElement): Settings {
       lookahead: Number(text('lookahead')),
       backend: text('backend') as Settings['upscale']['backend'],
       budgetMs: Number(text('budgetMs')),
+      minFrameRate: Number(text('minFrameRate')),
     },
   };
 }

@@ -15,8 +15,11 @@ export interface Seen {
   readonly atMs: number;
 }
 
-/** Is told of each upscaled frame that is shown, with the source frame it was made of when that is certain. */
-export type Shown = (frame: VideoFrame, seen: Seen | undefined) => void;
+/**
+ * Is told of each upscaled frame that is shown, with the source frame it was made of where its number tells, and with the
+ * time since the page saw that source frame, in milliseconds, where number or timestamp tell.
+ */
+export type Shown = (frame: VideoFrame, seen: Seen | undefined, delayMs: number | null) => void;
 
 /**
  * Shows both sides of the picture in step: source frames are kept for a moment, and each upscaled frame brings the one
@@ -90,13 +93,15 @@ export class Stage {
     fill(this.#after, frame, width, height);
     const number = this.#reader.read(frame, this.#numberShare);
     const certain = number === null ? undefined : this.#seen.find((seen) => seen.number === number);
-    const seen = certain ?? this.#seen.find((seen) => seen.timestampUs === frame.timestamp) ?? this.#delayed();
+    const same = certain ?? this.#seen.find((seen) => seen.timestampUs === frame.timestamp);
+    const delayMs = same ? performance.now() - same.atMs : null;
+    const seen = same ?? this.#delayed();
     if (seen) {
       const { canvas } = seen.surface;
       fill(this.#before, canvas, canvas.width, canvas.height);
     }
     this.#fit(width, height);
-    this.shown(frame, certain);
+    this.shown(frame, certain, delayMs);
   }
 
   /** The frame that came as long ago as the upscaler takes. */
