@@ -1,5 +1,6 @@
 import type { LevelEvent, UpscaledTrack } from 'mana-upscale';
 import { injectFault } from '../faults/inject.js';
+import { surfaceOf } from './canvas.js';
 import { FAULT_GROUPS, MEND, type OfferedFault } from './fault-list.js';
 import { add, find, write } from './page.js';
 import { isNetwork } from './sentences.js';
@@ -15,6 +16,7 @@ export const FAULTY_ENGINE: string = new URL('../faults/engine.worker.ts', impor
 export class BreakPanel {
   readonly #details = find<HTMLDetailsElement>('break');
   readonly #buttons: HTMLButtonElement[] = [];
+  readonly #seen = surfaceOf(find<HTMLCanvasElement>('seen'));
   #trial: Trial | undefined;
 
   /**
@@ -34,7 +36,6 @@ export class BreakPanel {
     this.#offer(find('mend'), MEND);
     this.ready(false);
     this.#details.addEventListener('toggle', () => {
-      this.#trial = undefined;
       if (!this.open) injectFault(MEND.fault);
       toggled();
     });
@@ -49,9 +50,11 @@ export class BreakPanel {
   /** Whether the present worker is one. */
   ready(ready: boolean): void {
     for (const button of this.#buttons) button.disabled = !ready;
+    this.#trial = undefined;
+    write(find('trial-output'), '');
     this.#details.dataset['ready'] = String(ready);
     if (!ready) write(find('trial'), 'The upscaler starts again, in an engine worker that fails on command.');
-    else if (!this.#trial) write(find('trial'), 'Nothing is broken. Choose a fault.');
+    else write(find('trial'), 'Nothing is broken. Choose a fault.');
   }
 
   /** What makes the picture changed. */
@@ -59,9 +62,18 @@ export class BreakPanel {
     this.#trial?.level(event, nowMs);
   }
 
-  /** An output frame was shown. */
-  frame(nowMs: number): void {
+  /**
+   * An output frame was shown.
+   * @param visible share of its height that a person should see
+   */
+  frame(frame: VideoFrame, visible: number, nowMs: number): void {
     this.#trial?.frame(nowMs);
+    if (!this.open) return;
+    const { displayWidth: width, displayHeight } = frame;
+    const height = Math.round(displayHeight * visible);
+    const { canvas, context } = this.#seen;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    context.drawImage(frame, 0, 0, width, height, 0, 0, width, height);
   }
 
   #offer(place: Element, { fault, name, expected }: OfferedFault): void {
@@ -86,8 +98,9 @@ export class BreakPanel {
 
   #say(): void {
     const upscaled = this.upscaled();
-    if (this.#trial && upscaled) {
-      write(find('trial'), this.#trial.sentence(upscaled.track.readyState, performance.now()));
-    }
+    if (!this.#trial || !upscaled) return;
+    const now = performance.now();
+    write(find('trial'), this.#trial.course(now));
+    write(find('trial-output'), this.#trial.output(upscaled.track.readyState, now));
   }
 }

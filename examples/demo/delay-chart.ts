@@ -27,7 +27,7 @@ export class DelayChart {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        padding: [18, 6, 0, 0],
+        padding: [18, 16, 0, 0],
         scales: {
           x: { time: false, range: [-WINDOW_MS / 1000, 0] },
           y: { range: (_, __, most) => [0, this.#top(most ?? 0)] },
@@ -43,9 +43,13 @@ export class DelayChart {
         ],
         series: [
           {},
-          { stroke: colour('key-frames'), paths: () => null, points: { show: true, size: 3, space: 0 } },
-          { stroke: colour('key-p95'), width: 1.5, spanGaps: true, dash: [2, 3], points: { show: false } },
-          { stroke: colour('key-p50'), width: 2, spanGaps: true, points: { show: false } },
+          {
+            stroke: colour('key-frames'),
+            paths: () => null,
+            points: { show: true, size: 3, space: 0, width: 0, fill: colour('key-frames') },
+          },
+          { stroke: colour('key-p95'), width: 1.5, dash: [2, 3], points: { show: false } },
+          { stroke: colour('key-p50'), width: 2, points: { show: false } },
         ],
         hooks: { drawAxes: [(plot) => this.#drawLevels(plot)], draw: [(plot) => this.#drawBudget(plot)] },
       },
@@ -66,8 +70,9 @@ export class DelayChart {
     this.#plot.setData([
       points.map(({ atMs }) => this.#seconds(atMs)),
       points.map(({ frameMs }) => frameMs),
-      points.map(({ told }) => told?.p95),
-      points.map(({ told }) => told?.p50),
+      // `null` ends a line; `undefined`, where only a frame was seen, does not.
+      points.map(({ told }) => (told ? told.p95 : told)),
+      points.map(({ told }) => (told ? told.p50 : told)),
     ]);
   }
 
@@ -85,16 +90,18 @@ export class DelayChart {
     ctx.save();
     ctx.font = `${12 * uPlot.pxRatio}px system-ui, sans-serif`;
     ctx.lineWidth = uPlot.pxRatio;
+    const right = bbox.left + bbox.width;
     let free = bbox.left;
     for (const { atMs, level } of this.#log?.marks ?? []) {
       const x = Math.max(bbox.left, plot.valToPos(this.#seconds(atMs), 'x', true));
+      const named = x >= free;
       ctx.strokeStyle = ctx.fillStyle = colourOf(keyOf(level));
-      // The first is what the picture was made by all the time before.
-      if (x > bbox.left) line(ctx, x, bbox.top - 14 * uPlot.pxRatio, x, bbox.top + bbox.height);
-      if (x < free) continue;
-      const width = ctx.measureText(level).width;
-      ctx.textAlign = x + width > bbox.left + bbox.width ? 'right' : 'left';
-      ctx.fillText(level, x + (ctx.textAlign === 'left' ? 4 : -4) * uPlot.pxRatio, bbox.top - 5 * uPlot.pxRatio);
+      // The first may be what made the picture all the time before.
+      if (x > bbox.left) line(ctx, x, bbox.top - (named ? 14 * uPlot.pxRatio : 0), x, bbox.top + bbox.height);
+      if (!named) continue;
+      const before = x + ctx.measureText(level).width > right;
+      ctx.textAlign = before ? 'right' : 'left';
+      ctx.fillText(level, x + (before ? -4 : 4) * uPlot.pxRatio, bbox.top - 5 * uPlot.pxRatio);
       free = x + NAME_SPACE * uPlot.pxRatio;
     }
     ctx.restore();

@@ -20,11 +20,12 @@ export class DelayGraph {
   }
 
   /** The package told its figures. */
-  told({ level, framesDelivered, addedDelayMs }: UpscaleStats): void {
+  told({ level, addedDelayMs }: UpscaleStats): void {
     const now = performance.now();
     // Levels are told with their event as well; a stream's first is not.
     this.log.level(level, now);
-    if (framesDelivered > 0) this.log.told(addedDelayMs, now);
+    // Zero until the first frame of a level has left.
+    if (addedDelayMs.p95 > 0) this.log.told(addedDelayMs, now);
   }
 
   #draw(): void {
@@ -41,8 +42,8 @@ export class DelayGraph {
   #say(budgetMs: number, now: number): void {
     const all = this.log.between(now - WINDOW_MS, now);
     const sentence = all
-      ? `Frames of the last ${WINDOW_MS / 1000} s came ${ms(all.delays.p50)} after their source (half of them sooner), ` +
-        `95 of 100 within ${ms(all.delays.p95)}, the latest after ${ms(all.longestMs)}. The budget is ${ms(budgetMs)}.`
+      ? `In the last ${WINDOW_MS / 1000} s half of the frames came within ${ms(all.delays.p50)} of their source, 95 of 100 ` +
+        `within ${ms(all.delays.p95)}, the latest after ${ms(all.longestMs)}. The budget is ${ms(budgetMs)}.`
       : 'No frame could be told apart yet: the lines are what the package says of itself. ' +
         `The budget is ${ms(budgetMs)}.`;
     write(find('delay-text'), sentence);

@@ -8,8 +8,8 @@ export interface DelayPoint {
   readonly atMs: number;
   /** From when the page saw the source frame to when it saw the upscaled one. */
   readonly frameMs: number | null;
-  /** The package's own figures, told once a second. */
-  readonly told: Percentiles | null;
+  /** The package's own figures, told once a second. `null`: those before are of another level. */
+  readonly told?: Percentiles | null;
 }
 
 /** The picture is made by something else from now on. */
@@ -44,7 +44,7 @@ export class DelayLog {
 
   /** A frame was shown. */
   frame(frameMs: number, nowMs: number): void {
-    this.#points.push({ atMs: nowMs, frameMs, told: null });
+    this.#points.push({ atMs: nowMs, frameMs });
   }
 
   /** The package told its figures. */
@@ -54,7 +54,9 @@ export class DelayLog {
 
   /** What makes the picture now. */
   level(level: Level, nowMs: number): void {
-    if (this.#marks.at(-1)?.level !== level) this.#marks.push({ atMs: nowMs, level });
+    if (this.#marks.at(-1)?.level === level) return;
+    this.#marks.push({ atMs: nowMs, level });
+    this.#points.push({ atMs: nowMs, frameMs: null, told: null });
   }
 
   /** Forgets what is too old to be shown. */

@@ -106,5 +106,5 @@ export const FAULT_GROUPS: readonly FaultGroup[] = [
 export const MEND: OfferedFault = {
   fault: { type: 'heal' },
   name: 'Mend it',
-  expected: 'The network is back at its next try: at once, or within a minute after a long time of failing.',
+  expected: 'Ends all that stands. The network is back at its next try.',
 };

@@ -36,7 +36,7 @@ const breaking = new BreakPanel(
 );
 const stage = new Stage(find('stage'), find('before'), find('after'), (frame, seen, delayMs) => {
   const now = performance.now();
-  breaking.frame(now);
+  breaking.frame(frame, 1 - (source?.scene?.numberShare ?? 0), now);
   if (delayMs !== null) graph.log.frame(delayMs, now);
   if (seen && source?.scene && player.upscaled?.stats().backend) meter.offer(frame, seen, source.scene);
 });

@@ -1,4 +1,4 @@
-import type { Level, LevelEvent, LevelNumbers, SupportReport, UpscaleStats } from 'mana-upscale';
+import type { FallbackEvent, Level, LevelEvent, LevelNumbers, SupportReport, UpscaleStats } from 'mana-upscale';
 import type { Settings, SourceKind } from './settings.js';
 
 const NAMES: Readonly<Record<SourceKind, string>> = {
@@ -11,6 +11,15 @@ const NAMES: Readonly<Record<SourceKind, string>> = {
 
 /** Options that need not be written down, because the package takes them anyway. */
 const DEFAULTS: readonly string[] = ['model=auto', 'backend=auto', 'lookahead=3', 'budgetMs=200', 'minFrameRate=15'];
+
+/** What `fallback` events speak of, as people call it. */
+const THINGS: Readonly<Record<string, string>> = {
+  network: 'the network',
+  webgpu: 'WebGPU',
+  wasm: 'WASM, on the processor',
+  fast: 'the browser’s own scaling',
+  ended: 'nothing, the stream is over',
+};
 
 /** The rungs of the ladder, best first, and what makes the picture there. */
 export const LEVELS: readonly (readonly [Level, string])[] = [
@@ -84,14 +93,26 @@ export function isNetwork(level: Level): boolean {
 export function levelNews({ from, to, numbers }: LevelEvent, awayMs: number | null): string {
   if (from === to) return `Still ${to}, now with ${framesOf(numbers?.lookahead ?? 0)} of lookahead.`;
   const news = `From ${from} to ${to}.`;
-  return awayMs === null ? news : `${news} The network is back after ${seconds(awayMs)}.`;
+  return awayMs === null ? news : `${news} The network was away for ${seconds(awayMs)}.`;
+}
+
+/** Something that was wanted and cannot be had. */
+export function fallbackNews({ from, to }: FallbackEvent): string {
+  const name = (word: string): string => THINGS[word] ?? word;
+  return `Wanted: ${name(from)}. Taken: ${name(to)}.`;
 }
 
 /** The numbers behind a change of level. */
 export function numbersSentence({ costMs, intervalMs, delayMs, budgetMs, lookahead }: LevelNumbers): string {
-  const cost = costMs === null ? '' : `${ms(costMs)} of work a frame, `;
-  const delay = delayMs === null ? '' : `${ms(delayMs)} of delay expected, `;
-  return `${cost}a frame every ${ms(intervalMs)}, ${delay}${ms(budgetMs)} allowed, ${framesOf(lookahead)} of lookahead.`;
+  return [
+    costMs === null ? '' : `cost ${ms(costMs)} a frame`,
+    `a frame every ${ms(intervalMs)}`,
+    delayMs === null ? '' : `delay expected at the level before ${ms(delayMs)}`,
+    `budget ${ms(budgetMs)}`,
+    `lookahead ${framesOf(lookahead)}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** How far the network looks ahead, and how far it should. */

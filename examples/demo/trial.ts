@@ -44,23 +44,22 @@ export class Trial {
     this.#lastFrameMs = nowMs;
   }
 
-  /** What is known by now, in sentences. */
-  sentence(state: MediaStreamTrackState, nowMs: number): string {
-    const longest = Math.max(this.#longestMs, nowMs - this.#lastFrameMs);
-    return (
-      `${this.name}: ${this.#course(nowMs)} The output track is ${state}: ${this.#frames} frames since, ` +
-      `never more than ${longest.toFixed(0)} ms from one to the next.`
-    );
+  /** What became of the network by now. It changes only when something does. */
+  course(nowMs: number): string {
+    const since = this.#struckMs ?? this.askedMs;
+    if (this.#backMs !== undefined) return `${this.name}: the network is back after ${seconds(this.#backMs - since)}.`;
+    if (this.#leftMs !== undefined) return `${this.name}: the browser’s scaling makes the picture.`;
+    if (this.#struckMs !== undefined) return `${this.name}: done, and the network still makes the picture.`;
+    if (nowMs - this.askedMs < PATIENCE_MS) return `${this.name}: asked for.`;
+    return `${this.name}: it has not struck, as nothing that it could strike has happened since.`;
   }
 
-  #course(nowMs: number): string {
-    const since = this.#struckMs ?? this.askedMs;
-    const after = (ms: number): string => seconds(Math.max(0, ms - since));
-    if (this.#backMs !== undefined) return `the network is back after ${after(this.#backMs)}.`;
-    if (this.#leftMs !== undefined)
-      return `the browser’s scaling makes the picture, for ${seconds(nowMs - this.#leftMs)} now.`;
-    if (this.#struckMs !== undefined) return 'it struck, and the network still makes the picture.';
-    if (nowMs - this.askedMs < PATIENCE_MS) return 'asked for.';
-    return 'it has not struck: nothing it could strike has happened since.';
+  /** What became of the output by now. */
+  output(state: MediaStreamTrackState, nowMs: number): string {
+    const longest = Math.max(this.#longestMs, nowMs - this.#lastFrameMs);
+    return (
+      `The output track is ${state}: ${this.#frames} frames in ${seconds(nowMs - this.askedMs)}, ` +
+      `never more than ${longest.toFixed(0)} ms from one to the next.`
+    );
   }
 }

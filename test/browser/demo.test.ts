@@ -4,7 +4,9 @@ import { startDemo } from '../../scripts/start.mjs';
 import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
 
 // Busy machines take long for a frame; what is tested is the page, not their speed.
-const QUERY = '?backend=wasm&size=160x90&budgetMs=2000';
+const QUERY = '?backend=wasm&size=160x90&budgetMs=2000&minFrameRate=0';
+/** The network makes the picture. */
+const NETWORK = '^(full|short)$';
 
 let demo: Awaited<ReturnType<typeof startDemo>>;
 
@@ -60,7 +62,7 @@ describe('the demo in Chromium', () => {
     browser = await launchChromium();
     ({ page, log } = await openPage(browser, `${demo.url}${QUERY}`));
     await page.setViewport({ width: 1440, height: 900 });
-    await until(page, '[data-figure="level"]', '^network$');
+    await until(page, '[data-figure="level"]', NETWORK);
   });
 
   afterAll(() => browser?.close());
@@ -76,16 +78,57 @@ describe('the demo in Chromium', () => {
     await until(page, '[data-figure="backend"]', '^WASM');
     expect(await figure(page, 'model')).toBe('mana-nano-x2');
     expect(await figure(page, 'sizes')).toBe('160 × 90 in, 320 × 180 out');
-    expect(await figure(page, 'first')).toMatch(/after \d/);
+    await until(page, '[data-figure="first"]', 'after \\d');
+  });
+
+  it('marks the rung of the ladder, and says why it is that one', async () => {
+    const [level, rung, reason, lookahead] = await page.evaluate(() =>
+      ['[data-figure="level"]', '#rungs [aria-current] b', '#level-reason', '#lookahead'].map(
+        (selector) => document.querySelector(selector)?.textContent ?? '',
+      ),
+    );
+    expect(rung).toBe(level);
+    expect(reason).toMatch(/ ms/);
+    expect(lookahead).toMatch(/^\d frames? now, 3 wanted$/);
+    await until(page, '#events', 'From fast to (full|short)\\..*cost \\d.* budget 2000 ms');
+  });
+
+  it('draws the added delay, and tells it in words and in a table', async () => {
+    await until(page, '#delay-text', 'half of the frames came within [1-9]\\d* ms .* budget is 2000 ms');
+    await page.click('#delay-details summary');
+    await until(page, '#delay-rows', '0 to 5 s ago\\d+ ms\\d+ ms\\d+ ms.*(full|short)');
+    const drawn = await page.$eval('#delay-chart canvas', (element) => {
+      const { width, height } = element as HTMLCanvasElement;
+      const pixels = (element as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data;
+      return pixels.filter((value, index) => index % 4 === 3 && value > 128).length;
+    });
+    expect(drawn).toBeGreaterThan(500);
+  });
+
+  it('breaks the engine worker on demand: the picture goes on, and the network is back', async () => {
+    await page.click('#break summary');
+    await page.waitForSelector('#break[data-ready="true"]');
+    await until(page, '[data-figure="level"]', NETWORK);
+    await page.click('[data-fault="exit"]');
+    await until(page, '#trial', 'the network is back after \\d+\\.\\d s');
+    await until(page, '#trial-output', 'The output track is live: [1-9]');
+    await until(page, '#events', 'From (full|short) to fast\\..*');
+    await until(page, '#events', 'The network was away for \\d');
+    await until(page, '[data-figure="restarts"]', '^1 given up');
+    await expectMoving(page);
+    await page.click('#break summary');
+    await until(page, '[data-figure="restarts"]', '^0 given up');
+    await until(page, '[data-figure="level"]', NETWORK);
+    expect(await page.$eval('[data-fault="exit"]', (button) => (button as HTMLButtonElement).disabled)).toBe(true);
   });
 
   it('changes model and lookahead without touching the source', async () => {
     await page.select('select[name="lookahead"]', '0');
     await until(page, '#code-options', 'lookahead: 0');
-    await until(page, '[data-figure="level"]', '^network$');
+    await until(page, '[data-figure="level"]', NETWORK);
     await page.select('select[name="model"]', 'mana-live-x2');
     await until(page, '[data-figure="model"]', '^mana-live-x2$');
-    await until(page, '[data-figure="level"]', '^network$');
+    await until(page, '[data-figure="level"]', NETWORK);
     await expectMoving(page);
     expect(await page.$eval('#code-options', (element) => element.textContent)).toContain("model: 'mana-live-x2'");
     await page.select('select[name="model"]', 'auto');
@@ -95,7 +138,7 @@ describe('the demo in Chromium', () => {
   it('shows what a call to itself receives', async () => {
     await page.select('select[name="source"]', 'remote');
     await page.waitForSelector('#stage[data-source="remote"]');
-    await until(page, '[data-figure="level"]', '^network$');
+    await until(page, '[data-figure="level"]', NETWORK);
     await expectMoving(page);
     expect(await figure(page, 'sizes')).toBe('160 × 90 in, 320 × 180 out');
     await page.select('select[name="source"]', 'scene');
@@ -140,7 +183,7 @@ describe('the demo in Firefox', () => {
 
   it('shows a moving picture, twice as large, closer to the truth than bicubic', async () => {
     const { page, log } = await openPage(browser, `${demo.url}${QUERY}`);
-    await until(page, '[data-figure="level"]', '^network$');
+    await until(page, '[data-figure="level"]', NETWORK);
     await expectMoving(page);
     const [ours, bicubic] = await quality(page);
     expect(ours).toBeGreaterThan(bicubic);
