@@ -1,6 +1,6 @@
-import type { Level } from 'mana-upscale';
+import type { Level, Percentiles } from 'mana-upscale';
 import uPlot from 'uplot';
-import { type DelayLog, WINDOW_MS } from './delay-log.js';
+import { type DelayLog, type DelayPoint, WINDOW_MS } from './delay-log.js';
 import { find } from './page.js';
 
 const HEIGHT = 210;
@@ -70,9 +70,8 @@ export class DelayChart {
     this.#plot.setData([
       points.map(({ atMs }) => this.#seconds(atMs)),
       points.map(({ frameMs }) => frameMs),
-      // `null` ends a line; `undefined`, where only a frame was seen, does not.
-      points.map(({ told }) => (told ? told.p95 : told)),
-      points.map(({ told }) => (told ? told.p50 : told)),
+      curve(points, 'p95'),
+      curve(points, 'p50'),
     ]);
   }
 
@@ -118,6 +117,16 @@ export class DelayChart {
     line(ctx, bbox.left, y, bbox.left + bbox.width, y);
     ctx.restore();
   }
+}
+
+/** A line goes on over `undefined`, where only a frame was seen; between levels it is broken by `null` all the way. */
+function curve(points: readonly DelayPoint[], of: keyof Percentiles): (number | null | undefined)[] {
+  const values = points.map(({ told }) => (told ? told[of] : told));
+  for (let mark = values.indexOf(null); mark >= 0; mark = values.indexOf(null, mark + 1)) {
+    for (let i = mark - 1; values[i] === undefined && i >= 0; i--) values[i] = null;
+    while (values[mark + 1] === undefined && mark + 1 < values.length) values[++mark] = null;
+  }
+  return values;
 }
 
 function line(ctx: CanvasRenderingContext2D, x0: number, y0: number, x1: number, y1: number): void {

@@ -57,9 +57,9 @@ export class DelayGraph {
       const row = this.log.between(now - ago - ROW_MS, now - ago);
       if (!row) continue;
       const line = add(body, 'tr');
-      add(line, 'th', `${ago / 1000} to ${(ago + ROW_MS) / 1000} s ago`).scope = 'row';
+      add(line, 'th', `${ago / 1000}–${(ago + ROW_MS) / 1000} s ago`).scope = 'row';
       for (const value of [row.delays.p50, row.delays.p95, row.longestMs]) add(line, 'td', ms(value));
-      add(line, 'td', row.levels.join(', then '));
+      add(line, 'td', row.levels.join(', '));
     }
   }
 }

@@ -24,7 +24,7 @@ export interface DelayRow {
   readonly toMs: number;
   readonly delays: Percentiles;
   readonly longestMs: number;
-  /** The levels that made the picture, in order. */
+  /** The levels that made the picture, in the order in which each came first. */
   readonly levels: readonly Level[];
 }
 
@@ -83,7 +83,7 @@ export class DelayLog {
       toMs,
       delays: { p50: at(0.5), p95: at(0.95) },
       longestMs: delays.at(-1) ?? 0,
-      levels: [...(before ? [before] : []), ...within].map(({ level }) => level),
+      levels: [...new Set([...(before ? [before] : []), ...within].map(({ level }) => level))],
     };
   }
 }

@@ -24,6 +24,9 @@ describe('the log of delays', () => {
       longestMs: 100,
       levels: ['fast', 'full'],
     });
+    log.level('fast', 5500);
+    log.level('full', 5600);
+    expect(log.between(0, 10_000)?.levels).toEqual(['fast', 'full']);
     expect(log.between(6000, 7000)?.levels).toEqual(['full']);
     expect(log.between(20_000, 30_000)).toBeNull();
   });
