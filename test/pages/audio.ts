@@ -27,7 +27,7 @@ const audioOf = (stream: MediaStream): MediaStreamTrack => stream.getAudioTracks
 
 /** Whether the audio is where it should be, by its own account. Not even without delay is it there at once. */
 const settled = ({ audioOffsetMs, audioDelayMs }: UpscaledStream): boolean =>
-  audioOffsetMs !== null && (Math.abs(audioOffsetMs) < 8 || (audioDelayMs ?? 99) < 20);
+  audioOffsetMs !== null && (Math.abs(audioOffsetMs) < 8 || (audioDelayMs ?? 99) < 25);
 
 /** Flashes and beeps, where they come in and where they go out, while the network runs and after it was left. */
 export async function flashAndBeep(count: number): Promise<Record<'network' | 'passThrough', Measured>> {
