@@ -7,7 +7,8 @@ export type ToDelay = { readonly type: 'delay'; readonly seconds: number } | { r
 /**
  * What the way through an audio context takes beside its base latency, in milliseconds: a track's samples queue for the
  * context's next round, and those that leave wait for a packet of 10 ms to be full. Measured in Chromium, at a base latency
- * of 10 ms: 10 to 27 ms in all, another figure each time a track is connected, mostly 13 to 25.
+ * of 10 ms: 10 to 27 ms in all, another figure each time a track is connected, mostly 13 to 25. Firefox tells a base
+ * latency of 0, and there it is true: its tracks and contexts are one graph, and sound passes within the same block.
  */
 const PACKETS_MS = 9;
 /** Channels of a track that does not tell. */
@@ -32,7 +33,7 @@ export class AudioDelay {
   constructor(context: AudioContext, source: MediaStreamTrack, failed: () => void) {
     const channelCount = Math.max(1, source.getSettings().channelCount ?? USUAL_CHANNELS);
     const shape = { channelCount, channelCountMode: 'explicit' } as const;
-    this.#pathMs = (context.baseLatency || 0) * 1000 + PACKETS_MS;
+    this.#pathMs = context.baseLatency > 0 ? context.baseLatency * 1000 + PACKETS_MS : 0;
     this.#source = context.createMediaStreamSource(new MediaStream([source]));
     this.#node = new AudioWorkletNode(context, DELAY_PROCESSOR, {
       ...shape,

@@ -8,7 +8,8 @@ import type {
   remoteTrack,
   wanting,
 } from '../pages/audio.js';
-import { launchChromium } from '../support/browser.js';
+import type { delayed } from '../pages/audio-firefox.js';
+import { launchChromium, launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
 
 describe('upscaleStream in Chromium', () => {
@@ -121,5 +122,20 @@ describe('upscaleStream on a page that nobody has touched', () => {
     } finally {
       await page.close();
     }
+  });
+});
+
+describe('upscaleStream in Firefox', () => {
+  const pages = testPages(launchFirefox);
+
+  it('delays the audio by as much as it tells', async () => {
+    const result = await pages.run<Awaited<ReturnType<typeof delayed>>>('audio-firefox', 'delayed');
+    expect(result.before).toBe(0);
+    expect(result.beeps).toBeGreaterThan(8);
+    // Three frames of lookahead at ten frames a second.
+    expect(result.audioMs).toBeGreaterThan(200);
+    expect(Math.abs(result.audioMs - result.toldMs)).toBeLessThanOrEqual(20);
+    expect(Math.abs(result.offsetMs)).toBeLessThanOrEqual(10);
+    expect(result.tracks).toEqual(['ended', 'ended', 'live', 'live']);
   });
 });

@@ -65,6 +65,8 @@ export function launchFirefox(): Promise<Browser> {
       'media.autoplay.default': 0,
       'media.navigator.permission.disabled': true,
       'media.navigator.streams.fake': true,
+      // Without a sound card an audio context would never run.
+      'media.cubeb.force_mock_context': true,
       'dom.webgpu.enabled': true,
       'gfx.webgpu.ignore-blocklist': true,
     },
