@@ -197,15 +197,15 @@ describe('the delay line', () => {
 
   it('jumps within silence, and every sound around it is heard once and whole', () => {
     const bursts: Signal = (t) => (t % 0.3 < 0.1 && t < 7.5 ? tone(523)(t) : 0);
-    // Each time the line is between two bursts.
+    // Each time the line is between two bursts; at first the silence behind it is shorter than the way it has to go.
     const targets: Targets = [
-      [1.15, 150],
+      [1.05, 150],
       [3.3, 40],
       [5.1, 200],
       [6.65, 100],
     ];
     const run = play([bursts], 8, targets);
-    for (const [from, ms] of targets) expect(delayAt(run, from + 0.5)).toBe(ms);
+    for (const [from, ms] of targets) expect(Math.abs(delayAt(run, from + 0.5) - ms)).toBeLessThanOrEqual(DEAD_BAND_MS);
     const lengths: number[] = [];
     let quiet = RATE;
     let start = 0;
@@ -226,11 +226,11 @@ describe('the delay line', () => {
     expect(Math.max(...lengths)).toBeLessThan(0.101);
   });
 
-  it('stays where it is while the target is near', () => {
-    const signal = noise();
+  it('stays where it is while the target is near, though it could move', () => {
+    const signal = tone(1000);
     const { out } = play([signal], 3, [[1, DEAD_BAND_MS - 0.1]]);
     out.forEach((sample, i) => {
-      expect(sample).toBe(Math.fround(signal(i / RATE)));
+      if (sample !== Math.fround(signal(i / RATE))) throw new Error(`sample ${i} was moved`);
     });
   });
 
