@@ -7,7 +7,7 @@ export type ToDelay = { readonly type: 'delay'; readonly seconds: number } | { r
 /**
  * What the way through an audio context takes beside its base latency, in milliseconds: a track's samples queue for the
  * context's next round, and those that leave wait for a packet of 10 ms to be full. Measured in Chromium, at a base latency
- * of 10 ms: 10 to 27 ms in all, another figure each time a track is connected, mostly 13 to 25. Firefox tells a base
+ * of 10 ms: 10 to 28 ms in all, another figure each time a track is connected, mostly 13 to 25. Firefox tells a base
  * latency of 0, and there it is true: its tracks and contexts are one graph, and sound passes within the same block.
  */
 const PACKETS_MS = 9;

@@ -150,7 +150,7 @@ export async function release(): Promise<{ states: string[]; tracks: string[]; s
   const abort = new AbortController();
   const first = await start({ signal: abort.signal });
   const second = await start();
-  const made = contexts.filter((_, i) => i >= before && contexts[i]?.baseLatency !== undefined);
+  const made = contexts.slice(before);
   await until('delayed', () => first.upscaled.audio === 'delayed' && second.upscaled.audio === 'delayed');
   const tracks = [first, second].flatMap(({ upscaled }) => upscaled.stream.getTracks());
   const states: string[] = [];
