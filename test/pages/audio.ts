@@ -94,7 +94,7 @@ export async function untouched(): Promise<string> {
   const events: string[] = [];
   upscaled.addEventListener('audio', ({ detail }) => events.push(`${detail.from} ${detail.to}`));
   waiting = { source, upscaled, events };
-  await until('frames', () => upscaled.video.stats().framesEmitted > 10);
+  await until('frames', () => upscaled.video.stats().framesDelivered > 10);
   return `${describe(upscaled, source.audio)}: ${upscaled.audioReason} ${upscaled.audioOffsetMs}`;
 }
 
