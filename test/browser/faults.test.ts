@@ -93,6 +93,17 @@ describe('the engine of a live track fails, and the network is back soon', () =>
   });
 });
 
+it('the engine of a live track is too slow for a while: the picture goes on, and the network is back', {
+  timeout: 120_000,
+}, async () => {
+  const fault = { type: 'slow', ms: 500 } as const;
+  const survival = report(fault, await pages.run<Survival>('faults', 'strain', fault.ms, WASM));
+  // A frame waits for the one before it, which takes two slow runs.
+  expectAlive(survival, 3000);
+  expectRight(survival);
+  expectNetwork(survival);
+});
+
 describe('the engine of a live track fails for good, and the picture goes on by the browser’s scaling', () => {
   it.each<Fault>([
     { type: 'throw-always', graph: 'encode' },
@@ -123,7 +134,7 @@ describe('ends of a stream that stop, wait or change', () => {
       if (i > 0) expect(index).toBeGreaterThan(late.looks[i - 1]!.index);
   });
 
-  it('a subscriber that closes no frame gets all the same frames that move and are right', async () => {
+  it('a subscriber that closes no frame gets all of them all the same, moving and right', async () => {
     const { gains, rising } = await pages.run<Awaited<ReturnType<typeof neverClose>>>('streams', 'neverClose', 200, 20);
     expect(rising).toBe(true);
     expect(gains).toHaveLength(20);

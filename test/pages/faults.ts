@@ -49,6 +49,16 @@ export function endure(fault: Fault, setting: Setting, ms: number): Promise<Surv
   return survived(fault, setting, () => sleep(ms));
 }
 
+/** Runs are slowed down by `ms` until the network is left, and then no more. */
+export function strain(ms: number, setting: Setting): Promise<Survival> {
+  return survived({ type: 'slow', ms }, setting, async (watched) => {
+    const { upscaled } = watched;
+    await until('the network to be left', () => !byNetwork(upscaled.stats().level));
+    injectFault({ type: 'slow', ms: 0 });
+    await watched.network(watched.newest, setting.seconds).catch(() => undefined);
+  });
+}
+
 async function survived(
   fault: Fault,
   setting: Setting,
