@@ -36,11 +36,11 @@ function expectRight(survival: Survival): void {
   expect(survival.worstGain).toBeGreaterThan(-1);
 }
 
-/** The network makes the picture again, as well as before. */
+/** The network makes the picture again, nearer to the truth than the browser's scaling. */
 function expectNetwork(survival: Survival): void {
   expect(survival.backMs).not.toBeNull();
   expect(['fast', 'pass-through']).not.toContain(survival.level);
-  expect(survival.gainAfter).toBeGreaterThan(survival.gainBefore / 3);
+  expect(survival.gainAfter).toBeGreaterThan(0.5);
 }
 
 async function survive(fault: Fault, setting: Setting = WASM): Promise<Survival> {
