@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../../examples/faults/faults.js';
-import type { Survival } from '../pages/faults.js';
+import type { hiccup, Survival } from '../pages/faults.js';
 import type { Late, neverClose, Replacement, restarted } from '../pages/streams.js';
 import type { Setting } from '../pages/watched.js';
 import { launchChromium } from '../support/browser.js';
@@ -102,6 +102,15 @@ it('the engine of a live track is too slow for a while: the picture goes on, and
   expectAlive(survival, 3000);
   expectRight(survival);
   expectNetwork(survival);
+});
+
+it('one slow moment of the engine does not cost the stream its lookahead', { timeout: 120_000 }, async () => {
+  const { before, after, level } = await pages.run<Awaited<ReturnType<typeof hiccup>>>('faults', 'hiccup', 90, WASM);
+  expect(level).toMatch(/^(network|full)$/);
+  // Three frames, 40 ms apart.
+  expect(before).toBeGreaterThan(100);
+  expect(after).toBeGreaterThan(100);
+  expect(after).toBeLessThan(before + 60);
 });
 
 describe('the engine of a live track fails for good, and the picture goes on by the browser’s scaling', () => {
