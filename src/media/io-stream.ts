@@ -231,13 +231,11 @@ export class IoStream {
     this.#governor.lost(reason, realClock.now());
   }
 
-  /** Tells of a fallback; one that is met again at every try is news only once. */
+  /** Tells of a fallback; one that is met again at every try is news only once, until the network has run again. */
   #fallBack(from: string, to: string, reason: string): void {
     const news = `${from} ${to} ${reason}`;
-    if (from !== 'network') {
-      if (this.#told.has(news)) return;
-      this.#told.add(news);
-    }
+    if (this.#told.has(news)) return;
+    this.#told.add(news);
     this.tell({ type: 'fallback', from, to, reason });
   }
 
@@ -282,7 +280,8 @@ export class IoStream {
       }
     }
     const { timestamp } = out;
-    if (maker !== 'network') this.#meter.dropped.late += this.#network.passed(timestamp);
+    if (maker === 'network') this.#told.clear();
+    else this.#meter.dropped.late += this.#network.passed(timestamp);
     this.#lastTimestamp = timestamp;
     this.#tellLevel();
     const byLevel = made === 'network' ? (byNetwork(this.#level) ? this.#level : 'full') : made;

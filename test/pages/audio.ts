@@ -261,7 +261,7 @@ export async function jitterBuffer(): Promise<{
   player.muted = true;
   player.srcObject = upscaled.stream;
   await player.play();
-  await until('the network', () => upscaled.video.stats().level === 'network');
+  await until('the network', () => upscaled.video.stats().backend !== null);
   await sleep(1000);
   await until('the delay', () => Math.abs(upscaled.audioOffsetMs ?? 999) < 30);
   const states = [describe(upscaled, receiver.track)];
@@ -279,7 +279,7 @@ export async function jitterBuffer(): Promise<{
 export async function remoteTrack(): Promise<{ audioMs: number; toldMs: number; count: number }> {
   const { stream, close } = await received();
   const upscaled = await upscaleStream(stream, OPTIONS);
-  await until('the network', () => upscaled.audio === 'delayed' && upscaled.video.stats().level === 'network');
+  await until('the network', () => upscaled.audio === 'delayed' && upscaled.video.stats().backend !== null);
   await sleep(1000);
   await until('the delay', () => settled(upscaled));
   const [heard, late] = [beeps(audioOf(stream)), beeps(audioOf(upscaled.stream))];
