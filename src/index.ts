@@ -37,5 +37,5 @@ export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/
 export type { LoadProgress } from './model/loader.js';
 export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';
 export type { ModelBytes, ModelSource } from './model/source.js';
-export type { Level, LevelNumbers } from './pipeline/governor.js';
+export type { Level, LevelNumbers } from './pipeline/levels.js';
 export type { UpscaleOptions } from './pipeline/options.js';

@@ -1,7 +1,8 @@
 import { reasonOf, type UpscaleError } from '../frame/errors.js';
 import { type Size, sameSize, sizeText } from '../frame/frame.js';
 import { realClock } from '../pipeline/clock.js';
-import { byNetwork, Governor, type Level } from '../pipeline/governor.js';
+import { Governor } from '../pipeline/governor.js';
+import { byNetwork, type Level } from '../pipeline/levels.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
 import { type FrameShape, sameShape, shapeOf, shownAs, shownLike } from './frame-shape.js';

@@ -4,7 +4,7 @@ import type { UpscaleErrorCode } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress, ModelLocation } from '../model/loader.js';
 import type { ShippedModel } from '../model/registry.js';
-import type { Variant } from '../pipeline/governor.js';
+import type { Variant } from '../pipeline/levels.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
