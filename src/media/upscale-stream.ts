@@ -1,6 +1,7 @@
 import { audioWorkletUrl } from './assets.js';
 import { AudioInStep, type AudioState } from './audio-in-step.js';
 import type { BrowserUpscaleOptions } from './options.js';
+import type { UpscaleStats } from './stats.js';
 import { type UpscaledTrack, upscaleTrack } from './upscale-track.js';
 
 /** Choices for {@link upscaleStream}: those for its video, and how its audio is delayed. */
@@ -55,6 +56,8 @@ export interface UpscaledStream extends Disposable {
    * where nothing holds them together: the audio is `original`, or there is none.
    */
   readonly audioOffsetMs: number | null;
+  /** The video's latest figures, and the audio's offset beside it. */
+  stats(): UpscaleStats & { readonly audioOffsetMs: number | null };
   /** Listens for `audio`. */
   addEventListener<Type extends keyof UpscaleStreamEventMap>(
     type: Type,
@@ -142,6 +145,10 @@ class StreamUpscaling extends EventTarget {
 
   get audioOffsetMs(): number | null {
     return this.#audio.offsetMs;
+  }
+
+  stats(): UpscaleStats & { readonly audioOffsetMs: number | null } {
+    return { ...this.video.stats(), audioOffsetMs: this.audioOffsetMs };
   }
 
   dispose(): void {
