@@ -6,7 +6,7 @@ const entry = (input, file) => ({
   input,
   output: { file: `dist/${file}`, format: 'es', sourcemap: true },
   external: ['rxjs', 'onnxruntime-web', /^node:/],
-  plugins: [resolve(), esbuild({ target: 'es2022', minify: file.endsWith('.worker.js') })],
+  plugins: [resolve(), esbuild({ target: 'es2022', minify: /\.(worker|worklet)\.js$/.test(file) })],
 });
 
 export default [
@@ -15,4 +15,5 @@ export default [
   entry('src/worker.ts', 'worker.js'),
   entry('worklets/io.worker.ts', 'io.worker.js'),
   entry('worklets/engine.worker.ts', 'engine.worker.js'),
+  entry('worklets/audio-delay.worklet.ts', 'audio-delay.worklet.js'),
 ];

@@ -7,6 +7,7 @@ import { type BenchPage, withBench } from './browser.js';
 import { load, machine, machineText } from './machine.js';
 import { memory, memoryText } from './memory.js';
 import { type BenchOptions, parseOptions, USAGE } from './options.js';
+import type { Bookkeeping } from './pages/bookkeeping.js';
 import type { CaseRequest, CaseResult } from './pages/case.worker.js';
 import { SUSTAINED, sustained, sustainedText } from './sustained.js';
 import { type Column, digits, percent, table } from './table.js';
@@ -71,8 +72,10 @@ async function speedFigures(options: BenchOptions): Promise<object> {
         result: await measureCase(page, { ...one, maxTilePixels: options.tile, seconds, leastFrames }),
       });
     }
+    const bookkeeping = await page.call<Bookkeeping>('bookkeeping', 'measureBookkeeping');
     await page.close();
     console.log(speedText(rows));
+    console.log(bookkeepingText(bookkeeping));
     if (!withSustained) return { speed: rows };
     progress(`sustained, ${sustainedSeconds} seconds`);
     const stream = await sustained(bench, sustainedSeconds);
@@ -137,6 +140,11 @@ function speedText(rows: readonly SpeedRow[]): string {
     ...notes,
     '',
   ].join('\n');
+}
+
+function bookkeepingText({ frameUs, snapshotUs }: Bookkeeping): string {
+  const share = (frameUs * 30 + snapshotUs * 4) / 1e6;
+  return `Statistics and governor: ${digits(frameUs)} µs a frame, ${digits(snapshotUs)} µs a summary: ${(share * 100).toFixed(3)} % of a core at 30 frames a second\n`;
 }
 
 function progress(text: string): void {

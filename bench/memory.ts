@@ -1,18 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Size } from '../src/frame/frame.js';
 import type { ShippedModel } from '../src/model/registry.js';
 import { type Bench, withBench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
+import { type ProcessMemory, renderers } from './processes.js';
 import { framesByNetwork } from './sustained.js';
-
-/** A process's memory in MiB, from Linux' `/proc`. */
-export interface ProcessMemory {
-  /** `VmHWM`: the most that was ever resident, pages of shared files counted in full. */
-  readonly peak: number;
-  /** `Pss` of `smaps_rollup`: what is resident now, shared pages counted by their share. */
-  readonly pss: number;
-}
 
 export interface MemoryResult {
   readonly model: ShippedModel;
@@ -65,7 +57,7 @@ async function measure(
 ): Promise<MemoryResult> {
   const page = await bench.open();
   await sleep(1000);
-  const empty = await renderers(bench);
+  const empty = await renderers(bench.browser);
   const request: StreamRequest = {
     source,
     framesPerSecond,
@@ -78,7 +70,7 @@ async function measure(
   await page.call('stream', 'openStream', request);
   // Our page's process is the one that grows.
   const sample = async (): Promise<[pid: number, ProcessMemory]> => {
-    const all = [...(await renderers(bench))].filter(([pid]) => empty.has(pid));
+    const all = [...(await renderers(bench.browser))].filter(([pid]) => empty.has(pid));
     return all.reduce((a, b) => (b[1].peak > a[1].peak ? b : a));
   };
   const atFrames: { frames: number; pss: number }[] = [];
@@ -108,33 +100,6 @@ async function measure(
     if (Date.now() > end) throw new Error(`${wanted} frames did not come out within ${MOST_MINUTES} minutes.`);
     await sleep(SAMPLE_MS);
   }
-}
-
-/** The browser's renderer processes by id. */
-async function renderers({ browser }: Bench): Promise<Map<number, ProcessMemory>> {
-  const session = await browser.target().createCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
-  const found = new Map<number, ProcessMemory>();
-  for (const { type, id } of processInfo) {
-    if (type !== 'renderer') continue;
-    try {
-      const [status, rollup] = await Promise.all([
-        readFile(`/proc/${id}/status`, 'utf8'),
-        readFile(`/proc/${id}/smaps_rollup`, 'utf8'),
-      ]);
-      found.set(id, { peak: field(status, 'VmHWM'), pss: field(rollup, 'Pss') });
-    } catch (cause) {
-      // A process that has ended meanwhile is nobody's memory.
-      if (process.platform !== 'linux') throw new Error('--memory reads /proc, which only Linux has.', { cause });
-    }
-  }
-  return found;
-}
-
-function field(text: string, name: string): number {
-  const [, kilobytes] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text) ?? [];
-  return Number(kilobytes) / 1024;
 }
 
 export function memoryText({ model, source, emptyPage, most, atFrames }: MemoryResult): string {

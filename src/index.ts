@@ -6,6 +6,7 @@ export type { Backend, StageTimes } from './engine/engine.js';
 export { UpscaleError, type UpscaleErrorCode } from './frame/errors.js';
 export type { Size } from './frame/frame.js';
 export type { AssetUrls } from './media/assets.js';
+export type { AudioState } from './media/audio-in-step.js';
 export { frames } from './media/frames.js';
 export { fromTrack } from './media/from-track.js';
 export { clearModelCache, type LoadModelOptions, loadModel } from './media/load-model.js';
@@ -25,9 +26,16 @@ export type {
   WindowResets,
 } from './media/stats.js';
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
+export {
+  type AudioEvent,
+  type UpscaledStream,
+  type UpscaleStreamEventMap,
+  type UpscaleStreamOptions,
+  upscaleStream,
+} from './media/upscale-stream.js';
 export { type UpscaledTrack, type UpscaleEventMap, upscaleTrack } from './media/upscale-track.js';
 export type { LoadProgress } from './model/loader.js';
 export { SHIPPED_MODELS, type ShippedModel } from './model/registry.js';
 export type { ModelBytes, ModelSource } from './model/source.js';
-export type { Level, LevelNumbers } from './pipeline/governor.js';
+export type { Level, LevelNumbers } from './pipeline/levels.js';
 export type { UpscaleOptions } from './pipeline/options.js';

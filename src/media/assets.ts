@@ -9,6 +9,8 @@ export interface AssetUrls {
   readonly ioWorker?: string | URL;
   /** `engine.worker.js`. */
   readonly engineWorker?: string | URL;
+  /** `audio-delay.worklet.js`. */
+  readonly audioWorklet?: string | URL;
   /** Folder of the ONNX Runtime files, named as in the package's `dist/ort/`. */
   readonly ort?: string | URL;
   /** Folder of the models, laid out as in the package's `dist/models/`. */
@@ -104,6 +106,11 @@ export function startIoWorker({ ioWorker }: AssetUrls): Worker {
   return ioWorker
     ? new Worker(absolute(ioWorker), { type: 'module', name: 'mana-io' })
     : new Worker(new URL('./io.worker.js', import.meta.url), { type: 'module', name: 'mana-io' });
+}
+
+/** Address of the worklet that delays audio. */
+export function audioWorkletUrl({ audioWorklet }: AssetUrls): string {
+  return audioWorklet ? absolute(audioWorklet) : new URL('./audio-delay.worklet.js', import.meta.url).href;
 }
 
 function absolute(url: string | URL): string {

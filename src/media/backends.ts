@@ -118,6 +118,10 @@ export class Backends {
     this.#answers.set(engine, answers);
     const answer = answers.get(model) ?? verify(engine, model);
     answers.set(model, answer);
+    answer.catch((thrown: unknown) => {
+      // A wrong answer is one; anything else may have been an accident.
+      if (!(thrown instanceof UpscaleError && thrown.code === 'backend-wrong')) answers.delete(model);
+    });
     return answer;
   }
 

@@ -1,24 +1,62 @@
 /** Frames by way of a video element and a canvas, for browsers that give no streams of a track's frames. */
 
+/** Calls back every so many milliseconds, also where the page's own timers are slowed down; what is returned ends that. */
+export type Ticker = (everyMs: number, tick: () => void) => () => void;
+
+/** From one frame to the next, in milliseconds, until frames tell. */
+const USUAL_MS = 1000 / 30;
+/** A longer time is a pause, not a frame rate. */
+const PAUSE_MS = 500;
+/** Share of the newest interval in the mean. */
+const NEWEST = 1 / 8;
+
 /**
- * Calls back with each frame that a hidden video element shows of a track. The receiver owns the frames.
+ * Calls back with each frame that a video element, which nobody sees, shows of a track. The receiver owns the frames.
  * @param over called once when the track has ended
+ * @param ticker keeps time while the page is hidden: the element then tells of no frames, but shows them to who looks
  * @returns what stops it
  */
 export function readByElement(
   track: MediaStreamTrack,
   frame: (frame: VideoFrame) => void,
   over: () => void,
+  ticker?: Ticker,
 ): () => void {
   const video = document.createElement('video');
   video.muted = true;
   video.playsInline = true;
   video.srcObject = new MediaStream([track]);
   let open = true;
-  let last = -1;
+  let lastUs = -1;
+  let shownMs = Number.NEGATIVE_INFINITY;
+  let intervalMs = USUAL_MS;
+  let stopTicking: () => void = () => undefined;
+  const take = (nowMs: number): void => {
+    // Not the media's own time: that of a remote track may stand still in Firefox.
+    lastUs = Math.max(lastUs + 1, Math.round(nowMs * 1000));
+    frame(new VideoFrame(video, { timestamp: lastUs }));
+  };
+  const shown: VideoFrameRequestCallback = (nowMs) => {
+    if (!open) return;
+    video.requestVideoFrameCallback(shown);
+    if (document.visibilityState === 'hidden' && ticker) return;
+    const gapMs = nowMs - shownMs;
+    shownMs = nowMs;
+    if (gapMs < PAUSE_MS) intervalMs += NEWEST * (gapMs - intervalMs);
+    take(nowMs);
+  };
+  const look = (): void => {
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && video.videoWidth > 0) take(performance.now());
+  };
+  const follow = (): void => {
+    stopTicking();
+    stopTicking = document.visibilityState === 'hidden' && ticker ? ticker(intervalMs, look) : () => undefined;
+  };
   const stop = (): void => {
     if (!open) return;
     open = false;
+    stopTicking();
+    document.removeEventListener('visibilitychange', follow);
     track.removeEventListener('ended', ended);
     video.pause();
     video.srcObject = null;
@@ -27,15 +65,10 @@ export function readByElement(
     stop();
     over();
   };
-  const shown: VideoFrameRequestCallback = (_now, { mediaTime }) => {
-    if (!open) return;
-    video.requestVideoFrameCallback(shown);
-    // Times of a live element may stand still for a moment; the pipeline needs them to rise.
-    last = Math.max(last + 1, Math.round(mediaTime * 1e6));
-    frame(new VideoFrame(video, { timestamp: last }));
-  };
   video.requestVideoFrameCallback(shown);
+  document.addEventListener('visibilitychange', follow);
   track.addEventListener('ended', ended);
+  follow();
   video.play().catch(() => undefined);
   return stop;
 }

@@ -2,7 +2,7 @@ import { type Backend, noTimes } from '../engine/engine.js';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { LoadProgress } from '../model/loader.js';
 import { smallerModel } from '../model/registry.js';
-import type { Variant } from '../pipeline/governor.js';
+import type { Variant } from '../pipeline/levels.js';
 import { sumOf } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
 import { noCounts } from '../pipeline/upscaler.js';
@@ -12,8 +12,8 @@ import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './proto
 
 /** Progress of a model is told this often. */
 const PROGRESS_EVERY_MS = 200;
-/** Engines in use are asked their golden tiles this often. */
-const CHECK_EVERY_MS = 2_000;
+/** Engines in use are asked their golden tiles this often, but for no more than this share of the time. */
+const CHECK = { everyMs: 1_000, share: 0.01 } as const;
 
 /** The part of a worker's global scope, or of a port, that hosts need. */
 export interface MessageScope {
@@ -38,6 +38,7 @@ export function hostEngine(scope: MessageScope): void {
 
   /** Whatever goes wrong in a machine, wrong numbers look like a picture: they have to be looked for. */
   const check = async (): Promise<void> => {
+    const start = performance.now();
     const inUse = new Set([...streams.values()].flatMap(({ verified }) => verified));
     for (const verified of inUse) {
       try {
@@ -46,9 +47,9 @@ export function hostEngine(scope: MessageScope): void {
         if (thrown instanceof UpscaleError && thrown.code === 'backend-wrong') lose(verified.engine.backend, thrown);
       }
     }
-    setTimeout(check, CHECK_EVERY_MS);
+    setTimeout(check, Math.max(CHECK.everyMs, (performance.now() - start) / CHECK.share));
   };
-  setTimeout(check, CHECK_EVERY_MS);
+  setTimeout(check, CHECK.everyMs);
 
   scope.addEventListener('message', ({ data }: MessageEvent<ToEngine>) => {
     if (data.type === 'start') {
@@ -142,8 +143,19 @@ class EngineStreamHost {
     if (message.type === 'flush') return this.#lanes.get(this.#active)?.session.flush();
     if (message.type === 'prepare') return this.#lane(message.variant).session.prepare(message.size);
     const { frame, size, arrivedMs, call, fresh, variant, lookahead, passedUs } = message;
-    if (variant !== this.#active) await this.#change(variant);
     let open = true;
+    const release = (): void => {
+      if (!open) return;
+      open = false;
+      frame.close();
+      this.post({ type: 'taken', id: this.id, call });
+    };
+    try {
+      if (variant !== this.#active) await this.#change(variant);
+    } catch (thrown) {
+      release();
+      throw thrown;
+    }
     return this.#lane(variant).push({
       frame,
       size,
@@ -152,12 +164,7 @@ class EngineStreamHost {
       ...(passedUs === null ? {} : { passedUs }),
       times: { timestampUs: frame.timestamp, ...(frame.duration === null ? {} : { durationUs: frame.duration }) },
       arrivedMs: arrivedMs - performance.timeOrigin,
-      release: () => {
-        if (!open) return;
-        open = false;
-        frame.close();
-        this.post({ type: 'taken', id: this.id, call });
-      },
+      release,
     });
   }
 

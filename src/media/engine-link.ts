@@ -2,7 +2,7 @@ import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
 import { realClock } from '../pipeline/clock.js';
-import type { Variant } from '../pipeline/governor.js';
+import type { Variant } from '../pipeline/levels.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
 import { compareRanks, type Rank, Turns } from './turns.js';
 import { type CallKind, Watchdog } from './watchdog.js';
@@ -52,6 +52,8 @@ export class EngineLink {
   #worker: Worker | undefined;
   #nextCall = 0;
   #faultyDevices = 0;
+  /** Whether the worker has ever done what it was asked for. */
+  #proven = false;
   /** Workers that were given up. */
   restarts = 0;
 
@@ -215,6 +217,7 @@ export class EngineLink {
     } else if (message.type === 'taken') {
       this.#calls.get(message.call)?.taken();
     } else if (message.type === 'done') {
+      this.#proven = true;
       this.#settle(message.call)?.resolve(message.report ?? undefined);
     } else {
       const { code, call } = message;
@@ -236,6 +239,15 @@ export class EngineLink {
     const error = new UpscaleError('worker-failed', reason);
     for (const call of [...this.#calls.keys()]) this.#settle(call)?.reject(error);
     for (const client of this.#clients.values()) client.lost(error);
+    // One that worked is followed by another at once; one that never did, only when it is asked for again.
+    if (this.#proven && this.#clients.size > 0) {
+      this.#proven = false;
+      try {
+        this.#worker ??= this.#start();
+      } catch {
+        // The next call meets the same error and reports it.
+      }
+    }
   }
 
   #settle(call: number): PendingCall | undefined {

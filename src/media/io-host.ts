@@ -26,6 +26,8 @@ interface TrackWorkerScope {
 interface OpenStream {
   readonly stream: IoStream;
   source: Source;
+  /** Ticks for the page. */
+  ticks?: ReturnType<typeof setInterval> | undefined;
 }
 
 interface Source {
@@ -54,6 +56,7 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     if (!open) return;
     post({ type: 'stats', id, stats: open.stream.stats() });
     streams.delete(id);
+    clearInterval(open.ticks);
     open.source.stop();
     if (streams.size === 0) {
       clearInterval(timer);
@@ -102,6 +105,14 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     open.stream.interrupt('source');
   };
 
+  /** A hidden page's own timers run once a second. */
+  const tick = (id: number, everyMs: number | null): void => {
+    const open = streams.get(id);
+    if (!open) return;
+    clearInterval(open.ticks);
+    open.ticks = everyMs === null ? undefined : setInterval(() => post({ type: 'tick', id }), everyMs);
+  };
+
   const openStream = ({ id, settings, source, sink }: Extract<ToIo, { type: 'open' }>): void => {
     if (!engine) return;
     const output = openSink(sink, {
@@ -137,6 +148,7 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     else if (data.type === 'close') close(data.id);
     else if (data.type === 'enable') streams.get(data.id)?.source.enable(data.enabled);
     else if (data.type === 'interrupt') streams.get(data.id)?.stream.interrupt(data.cause);
+    else if (data.type === 'ticks') tick(data.id, data.everyMs);
     else if (data.type === 'source') replaceSource(data.id, data.source);
     else if (data.type === 'priority') {
       const stream = streams.get(data.id)?.stream;

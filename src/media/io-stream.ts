@@ -1,7 +1,8 @@
 import { reasonOf, type UpscaleError } from '../frame/errors.js';
 import { type Size, sameSize, sizeText } from '../frame/frame.js';
 import { realClock } from '../pipeline/clock.js';
-import { byNetwork, Governor, type Level } from '../pipeline/governor.js';
+import { Governor } from '../pipeline/governor.js';
+import { byNetwork, type Level } from '../pipeline/levels.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
 import { type FrameShape, sameShape, shapeOf, shownAs, shownLike } from './frame-shape.js';
@@ -231,13 +232,11 @@ export class IoStream {
     this.#governor.lost(reason, realClock.now());
   }
 
-  /** Tells of a fallback; one that is met again at every try is news only once. */
+  /** Tells of a fallback; one that is met again at every try is news only once, until the network has run again. */
   #fallBack(from: string, to: string, reason: string): void {
     const news = `${from} ${to} ${reason}`;
-    if (from !== 'network') {
-      if (this.#told.has(news)) return;
-      this.#told.add(news);
-    }
+    if (this.#told.has(news)) return;
+    this.#told.add(news);
     this.tell({ type: 'fallback', from, to, reason });
   }
 
@@ -282,7 +281,8 @@ export class IoStream {
       }
     }
     const { timestamp } = out;
-    if (maker !== 'network') this.#meter.dropped.late += this.#network.passed(timestamp);
+    if (maker === 'network') this.#told.clear();
+    else this.#meter.dropped.late += this.#network.passed(timestamp);
     this.#lastTimestamp = timestamp;
     this.#tellLevel();
     const byLevel = made === 'network' ? (byNetwork(this.#level) ? this.#level : 'full') : made;

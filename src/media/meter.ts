@@ -1,5 +1,5 @@
 import { noTimes, type StageTimes } from '../engine/engine.js';
-import { byNetwork, type Level } from '../pipeline/governor.js';
+import { byNetwork, type Level } from '../pipeline/levels.js';
 import { noCounts, type UpscalerCounts } from '../pipeline/upscaler.js';
 import type { EngineReport } from './protocol.js';
 import { type Interruption, noLevels, noStats, type UpscaleStats } from './stats.js';

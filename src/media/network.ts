@@ -2,7 +2,8 @@ import { reasonOf, UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import { smallerModel } from '../model/registry.js';
 import type { Clock } from '../pipeline/clock.js';
-import type { Governor, Variant } from '../pipeline/governor.js';
+import type { Governor } from '../pipeline/governor.js';
+import type { Variant } from '../pipeline/levels.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
 import type { EngineReport } from './protocol.js';
 

@@ -4,7 +4,7 @@ import type { UpscaleErrorCode } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress, ModelLocation } from '../model/loader.js';
 import type { ShippedModel } from '../model/registry.js';
-import type { Variant } from '../pipeline/governor.js';
+import type { Variant } from '../pipeline/levels.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
@@ -59,6 +59,8 @@ export type ToIo =
   | { readonly type: 'interrupt'; readonly id: number; readonly cause: Interruption }
   /** Another source takes the place of the one that was. */
   | { readonly type: 'source'; readonly id: number; readonly source: StreamSource }
+  /** The page wants a `tick` so often, in milliseconds; `null`: none any more. */
+  | { readonly type: 'ticks'; readonly id: number; readonly everyMs: number | null }
   | { readonly type: 'priority'; readonly id: number; readonly priority: number }
   | { readonly type: 'close'; readonly id: number };
 
@@ -66,6 +68,7 @@ export type ToIo =
 export type FromIo =
   | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
   | { readonly type: 'track'; readonly id: number; readonly track: MediaStreamTrack }
+  | { readonly type: 'tick'; readonly id: number }
   | { readonly type: 'stats'; readonly id: number; readonly stats: UpscaleStats }
   | { readonly type: 'event'; readonly id: number; readonly event: UpscaleEvent }
   | { readonly type: 'ended'; readonly id: number };

@@ -1,3 +1,6 @@
+/** A source that is left gives one more frame within this time, or none. */
+const LAST_FRAME_MS = 200;
+
 /**
  * Reads frames of a stream until it ends. The receiver owns them.
  * @param over called once, when the stream has ended or was stopped
@@ -9,15 +12,26 @@ export function readFrames(
   over: () => void,
 ): () => void {
   const reader = readable.getReader();
+  let leaving: ReturnType<typeof setTimeout> | undefined;
+  const leave = (): void => {
+    clearTimeout(leaving);
+    reader.cancel().catch(() => undefined);
+  };
   const read = async (): Promise<void> => {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      frame(value);
+      if (leaving === undefined) {
+        frame(value);
+        continue;
+      }
+      value.close();
+      leave();
     }
   };
   read().then(over, over);
   return () => {
-    reader.cancel().catch(() => undefined);
+    // A frame on its way from another thread would be lost without being closed: right after one there is none.
+    leaving ??= setTimeout(leave, LAST_FRAME_MS);
   };
 }

@@ -2,7 +2,7 @@ import type { Backend, StageTimes } from '../engine/engine.js';
 import { noTimes } from '../engine/engine.js';
 import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
-import type { Level, LevelNumbers } from '../pipeline/governor.js';
+import type { Level, LevelNumbers } from '../pipeline/levels.js';
 
 /** Frames that never came out, by cause. */
 export interface DroppedFrames {

@@ -1,6 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { UpscaleError } from '../frame/errors.js';
-import { readByElement, trackOfCanvas } from './element.js';
+import { readByElement, type Ticker, trackOfCanvas } from './element.js';
 import { checkTrack } from './from-track.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
 import type { StreamSettings, StreamSink, StreamSource } from './protocol.js';
@@ -111,6 +111,7 @@ class TrackUpscaling extends EventTarget {
   #finishing = false;
   #priority: number;
   #toldMs = Number.NEGATIVE_INFINITY;
+  #tick: () => void = () => undefined;
   #latest: UpscaleStats = noStats();
 
   constructor(
@@ -138,6 +139,7 @@ class TrackUpscaling extends EventTarget {
         this.#tellStats();
         this.dispatchEvent(new CustomEvent(event.type, { detail: event }));
       },
+      tick: () => this.#tick(),
       ended: (error?: UpscaleError) => {
         reject(error ?? new DOMException('The stream ended before it began.', 'AbortError'));
         this.#over();
@@ -212,12 +214,27 @@ class TrackUpscaling extends EventTarget {
     const mute = (): void => this.#stream.interrupt('mute');
     for (const type of ['mute', 'unmute']) source.addEventListener(type, mute);
     const ended = this.settings.endWithSource ? this.#stream.finish : () => undefined;
-    const stop = this.path === 'element' ? readByElement(source, this.#stream.push, ended) : () => undefined;
+    const byElement = this.path === 'element';
+    const stop = byElement ? readByElement(source, this.#stream.push, ended, this.#ticker) : () => undefined;
+    // The element's frames are not evenly spaced where the page comes or goes.
+    const turned = (): void => this.#stream.interrupt('hidden');
+    if (byElement) document.addEventListener('visibilitychange', turned);
     this.#leaveSource = () => {
       for (const type of ['mute', 'unmute']) source.removeEventListener(type, mute);
+      document.removeEventListener('visibilitychange', turned);
       stop();
     };
   }
+
+  /** The `io` worker keeps time while the page is hidden. */
+  readonly #ticker: Ticker = (everyMs, tick) => {
+    this.#tick = tick;
+    this.#stream.ticks(everyMs);
+    return () => {
+      this.#tick = () => undefined;
+      this.#stream.ticks(null);
+    };
+  };
 
   #tellStats(): void {
     this.#toldMs = performance.now();

@@ -7,6 +7,8 @@ import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 export interface StreamEvents {
   frame?(frame: VideoFrame): void;
   track?(track: MediaStreamTrack): void;
+  /** As often as was asked for by {@link WorkerStream.ticks}. */
+  tick?(): void;
   stats(stats: UpscaleStats): void;
   event(event: UpscaleEvent): void;
   /** The stream is over; nothing follows. With an error when it ended against everybody's will. */
@@ -25,6 +27,8 @@ export interface WorkerStream {
   interrupt(cause: Interruption): void;
   /** Reads another source from now on; what was to come of the one before is not wanted any more. */
   replace(source: StreamSource): void;
+  /** Asks for a `tick` so often, in milliseconds, also while the page is hidden; `null`: no more. */
+  ticks(everyMs: number | null): void;
   /** Who goes first where there is not the time for all. */
   prioritize(priority: number): void;
   /** Ends the stream now. `ended` follows. */
@@ -76,6 +80,9 @@ export function openStream(
     replace: (other) => {
       if (streams.has(id)) post({ type: 'source', id, source: other }, movesWith(other));
     },
+    ticks: (everyMs) => {
+      if (streams.has(id)) post({ type: 'ticks', id, everyMs });
+    },
     prioritize: (priority) => {
       if (streams.has(id)) post({ type: 'priority', id, priority });
     },
@@ -95,6 +102,7 @@ function start(assets: AssetUrls): NonNullable<typeof shared> {
       if (events?.frame) events.frame(data.frame);
       else data.frame.close();
     } else if (data.type === 'track') events?.track?.(data.track);
+    else if (data.type === 'tick') events?.tick?.();
     else if (data.type === 'stats') events?.stats(data.stats);
     else if (data.type === 'event') events?.event(data.event);
     else {

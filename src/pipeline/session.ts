@@ -105,17 +105,22 @@ export class UpscaleSession<In, Out> {
         release();
         throw thrown;
       }
-      const start = this.options.clock.now();
-      const fusedBefore = upscaler.counts.framesFused;
-      await upscaler.push(frame, pushed);
-      const fused = upscaler.counts.framesFused - fusedBefore;
-      if (fused > 0) this.#costMs = (this.options.clock.now() - start) / fused;
+      await this.#measured(upscaler, () => upscaler.push(frame, pushed));
       // A centre whose time is up before the next frame is expected waits for nothing. One each time, so that frames
       // leave as evenly as they come; behind a slow network the timer would never get its turn.
       this.#expect(arrivedMs);
       const nextMs = arrivedMs + this.#intervalMs - this.options.clock.now();
-      if (this.#msLeft() <= Math.max(0, nextMs)) await upscaler.flushOne();
+      if (this.#msLeft() <= Math.max(0, nextMs)) await this.#measured(upscaler, () => upscaler.flushOne());
     }, release);
+  }
+
+  /** Work that may fuse frames, by which the next one's cost is judged. */
+  async #measured(upscaler: Upscaler<In, Out>, work: () => Promise<void>): Promise<void> {
+    const start = this.options.clock.now();
+    const fusedBefore = upscaler.counts.framesFused;
+    await work();
+    const fused = upscaler.counts.framesFused - fusedBefore;
+    if (fused > 0) this.#costMs = (this.options.clock.now() - start) / fused;
   }
 
   /** Hands out everything that waits: the end of the source, or of its present form. */
@@ -192,7 +197,8 @@ export class UpscaleSession<In, Out> {
     if (ms === Number.POSITIVE_INFINITY || this.#disposed) return;
     this.#cancelTimer = this.options.clock.after(Math.max(0, ms), () => {
       this.#queue(async () => {
-        await this.#open?.upscaler.flushOne();
+        const upscaler = this.#open?.upscaler;
+        if (upscaler) await this.#measured(upscaler, () => upscaler.flushOne());
       }).catch(this.options.failed);
     });
   }

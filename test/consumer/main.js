@@ -1,4 +1,4 @@
-import { upscaleTrack } from 'mana-upscale';
+import { upscaleStream } from 'mana-upscale';
 
 const canvas = document.createElement('canvas');
 canvas.width = 64;
@@ -14,15 +14,25 @@ setInterval(() => {
 }, 60);
 
 const [track] = canvas.captureStream(15).getVideoTracks();
-const upscaled = await upscaleTrack(track, { backend: 'wasm', budgetMs: 20000 });
-upscaled.addEventListener('level', ({ detail }) => {
-  document.querySelector('#result').textContent = `${detail.to} ${upscaled.stats().outputSize.width}`;
+const sound = new AudioContext();
+const output = new MediaStreamAudioDestinationNode(sound);
+new OscillatorNode(sound).connect(output);
+const stream = new MediaStream([track, ...output.stream.getAudioTracks()]);
+const upscaled = await upscaleStream(stream, { backend: 'wasm', budgetMs: 20000 });
+const told = { level: '', audio: '' };
+const tell = (news) => {
+  Object.assign(told, news);
+  if (told.level && told.audio) document.querySelector('#result').textContent = `${told.level} ${told.audio}`;
+};
+upscaled.video.addEventListener('level', ({ detail }) => {
+  tell({ level: `${detail.to} ${upscaled.video.stats().outputSize.width}` });
 });
-upscaled.addEventListener('fallback', ({ detail }) => {
+upscaled.addEventListener('audio', ({ detail }) => tell({ audio: detail.to }));
+upscaled.video.addEventListener('fallback', ({ detail }) => {
   document.querySelector('#result').textContent = `fallback: ${detail.reason}`;
 });
 const video = document.createElement('video');
 video.muted = true;
-video.srcObject = new MediaStream([upscaled.track]);
+video.srcObject = upscaled.stream;
 document.body.append(video);
 await video.play();

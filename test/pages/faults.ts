@@ -49,6 +49,38 @@ export function endure(fault: Fault, setting: Setting, ms: number): Promise<Surv
   return survived(fault, setting, () => sleep(ms));
 }
 
+/** Runs are slowed down by `ms` until the network is left, and then no more. */
+export function strain(ms: number, setting: Setting): Promise<Survival> {
+  return survived({ type: 'slow', ms }, setting, async (watched) => {
+    const { upscaled } = watched;
+    await until('the network to be left', () => !byNetwork(upscaled.stats().level));
+    injectFault({ type: 'slow', ms: 0 });
+    await watched.network(watched.newest, setting.seconds).catch(() => undefined);
+  });
+}
+
+/**
+ * Runs are slowed down by `ms` for a quarter of a second. The added delay before and long after, in milliseconds: the
+ * lookahead is most of it, so a stream that no longer waits for the frames after its centres shows here.
+ */
+export async function hiccup(ms: number, setting: Setting): Promise<{ before: number; after: number; level: string }> {
+  const watched = await Watched.open(setting);
+  const { upscaled } = watched;
+  await watched.network(-1, setting.seconds);
+  await sleep(3000);
+  const before = upscaled.stats().addedDelayMs.p50;
+  injectFault({ type: 'slow', ms });
+  await sleep(250);
+  injectFault({ type: 'slow', ms: 0 });
+  // The figure is that of the last 256 frames: none of them is older than the hiccup then.
+  const { newest } = watched;
+  await until('frames after the hiccup', () => watched.newest > newest + 300);
+  const { addedDelayMs, level } = upscaled.stats();
+  watched.close();
+  await sleep(300);
+  return { before, after: addedDelayMs.p50, level };
+}
+
 async function survived(
   fault: Fault,
   setting: Setting,

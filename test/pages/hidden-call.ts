@@ -88,7 +88,13 @@ export async function upscale(): Promise<void> {
   const track = await remote;
   if (!connection || !track) throw new Error('answer() comes first');
   const received = await play(track);
-  const upscaled = await upscaleTrack(track, { backend: 'wasm', model: 'mana-nano-x2', lookahead: 0 });
+  const upscaled = await upscaleTrack(track, {
+    backend: 'wasm',
+    model: 'mana-nano-x2',
+    lookahead: 0,
+    budgetMs: 1000,
+    minFrameRate: 0,
+  });
   const made: Receiver = {
     upscaled,
     connection,

@@ -77,9 +77,18 @@ export async function eachFrame(track: MediaStreamTrack, take: (frame: VideoFram
     const { done, value } = await reader.read();
     if (done) return;
     if (!(await take(value))) {
-      await reader.cancel();
+      void drain(reader);
       return;
     }
+  }
+}
+
+/** Closes all that is still to come until the track ends: a stream that is cancelled forgets a frame that waits in it. */
+export async function drain(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
+  for (;;) {
+    const { value } = await reader.read();
+    if (!value) return;
+    value.close();
   }
 }
 

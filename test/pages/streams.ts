@@ -1,6 +1,6 @@
 import { fromTrack, manaUpscale, type UpscaleStats, upscaleTrack } from '/dist/index.js';
 import { fedTrack, KnownPan, type Look } from './known-pan.js';
-import { eachFrame, sleep, until } from './sources.js';
+import { drain, eachFrame, sleep, until } from './sources.js';
 import { byNetwork } from './watched.js';
 
 const SIZE = [80, 48] as const;
@@ -38,8 +38,8 @@ export async function neverRead(count: number, read: number): Promise<Late> {
   }
   const { level } = upscaled.stats();
   const fed = source.count();
-  await reader.cancel();
   upscaled.dispose();
+  await drain(reader);
   source.track.stop();
   return { fed, inside, looks, behind, level };
 }

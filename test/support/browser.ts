@@ -11,6 +11,8 @@ export interface ChromiumOptions {
   readonly camera?: string;
   /** Slow down pages that nobody sees, as the browser does for people. Default `false`: every page is as fast as any. */
   readonly throttling?: boolean;
+  /** Sound needs a click first, as for people. Default: it does not. */
+  readonly gesture?: boolean;
 }
 
 /** What puppeteer gives to Chromium so that pages behind others are as fast as those in front. */
@@ -27,7 +29,8 @@ const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
 };
 
 /** Starts a headless Chromium. */
-export function launchChromium({ gpu = 'none', camera, throttling = false }: ChromiumOptions = {}): Promise<Browser> {
+export function launchChromium(options: ChromiumOptions = {}): Promise<Browser> {
+  const { gpu = 'none', camera, throttling = false, gesture = false } = options;
   return puppeteer.launch({
     executablePath: findBrowser('chromium'),
     headless: true,
@@ -40,7 +43,7 @@ export function launchChromium({ gpu = 'none', camera, throttling = false }: Chr
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      '--autoplay-policy=no-user-gesture-required',
+      `--autoplay-policy=${gesture ? 'document-user-activation-required' : 'no-user-gesture-required'}`,
       '--allow-loopback-in-peer-connection',
       '--use-fake-ui-for-media-stream',
       '--use-fake-device-for-media-stream',
@@ -62,6 +65,8 @@ export function launchFirefox(): Promise<Browser> {
       'media.autoplay.default': 0,
       'media.navigator.permission.disabled': true,
       'media.navigator.streams.fake': true,
+      // Without a sound card an audio context would never run.
+      'media.cubeb.force_mock_context': true,
       'dom.webgpu.enabled': true,
       'gfx.webgpu.ignore-blocklist': true,
     },

@@ -1,11 +1,5 @@
-import {
-  byNetwork,
-  Governor,
-  type GovernorSettings,
-  type Level,
-  type Move,
-  type Variant,
-} from '../../src/pipeline/governor.js';
+import { Governor, type GovernorSettings } from '../../src/pipeline/governor.js';
+import { byNetwork, type Level, type Move, type Variant } from '../../src/pipeline/levels.js';
 
 /** A stream in numbers: when frames come, and what things take. Times are milliseconds. */
 export interface Trace {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Level } from '../../src/pipeline/governor.js';
+import type { Level } from '../../src/pipeline/levels.js';
 import { play, type Run, steady, type Trace } from '../support/stream-model.js';
 
 /** The order that every trace keeps: moves rest, and frames are in time from a second after a change of load on. */
