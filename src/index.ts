@@ -28,6 +28,7 @@ export type {
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
 export {
   type AudioEvent,
+  type StreamStats,
   type UpscaledStream,
   type UpscaleStreamEventMap,
   type UpscaleStreamOptions,

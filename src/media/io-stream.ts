@@ -147,7 +147,7 @@ export class IoStream {
     const other = before !== undefined && !sameShape(before, shape);
     if (large || again || other || this.#governor.variant === null) await this.#network.flush();
     if (before && (again || other)) this.#interruption = again ? 'source' : 'shape';
-    if (large || (before && !sameSize(before.size, shape.size))) {
+    if ((large && !this.#large) || (before && !sameSize(before.size, shape.size))) {
       this.#meter.dropped.late += this.#network.stop();
       this.#governor.resized(realClock.now());
     } else if (this.#governor.variant === null && this.#network.running) {

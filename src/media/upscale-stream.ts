@@ -39,6 +39,12 @@ export interface UpscaleStreamEventMap {
   audio: CustomEvent<AudioEvent>;
 }
 
+/** A stream in figures. */
+export interface StreamStats extends UpscaleStats {
+  /** As {@link UpscaledStream.audioOffsetMs}. */
+  readonly audioOffsetMs: number | null;
+}
+
 /** An upscaled stream: its video enlarged, its audio as late as that. Made by {@link upscaleStream}. */
 export interface UpscaledStream extends Disposable {
   /** The output: the upscaled video track and the audio. Its audio tracks change with {@link audio}. */
@@ -57,7 +63,7 @@ export interface UpscaledStream extends Disposable {
    */
   readonly audioOffsetMs: number | null;
   /** The video's latest figures, and the audio's offset beside it. */
-  stats(): UpscaleStats & { readonly audioOffsetMs: number | null };
+  stats(): StreamStats;
   /** Listens for `audio`. */
   addEventListener<Type extends keyof UpscaleStreamEventMap>(
     type: Type,
@@ -147,7 +153,7 @@ class StreamUpscaling extends EventTarget {
     return this.#audio.offsetMs;
   }
 
-  stats(): UpscaleStats & { readonly audioOffsetMs: number | null } {
+  stats(): StreamStats {
     return { ...this.video.stats(), audioOffsetMs: this.audioOffsetMs };
   }
 

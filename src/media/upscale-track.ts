@@ -43,7 +43,8 @@ export interface UpscaledTrack extends Disposable {
   priority: number;
   /**
    * Takes another source; the output goes on, at its size. That source may be of any size; the one before is neither
-   * stopped nor changed. With `endWithSource: false` it may have ended.
+   * stopped nor changed. With `endWithSource: false` it may have ended. Timestamps stay those of the source: where the
+   * other's clock is behind, the output's steps back with it, once.
    * @throws TypeError when `track` is no live video track; `InvalidStateError` when the output has ended
    */
   replaceSource(track: MediaStreamTrack): void;

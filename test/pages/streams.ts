@@ -133,7 +133,7 @@ export async function replaced(ends: boolean): Promise<Replacement> {
     states.push(upscaled.track.readyState);
   }
   const second = fedTrack((index) => pan.frame(index + FAR), 40);
-  (upscaled as unknown as { replaceSource(track: MediaStreamTrack): void }).replaceSource(second.track);
+  upscaled.replaceSource(second.track);
   if (!ends) {
     await until('a frame of the second source', () => (looks.at(-1)?.index ?? 0) >= FAR);
     first.track.stop();
