@@ -121,6 +121,7 @@ describe('the demo in Chromium', () => {
   it('shows what a call to itself receives', async () => {
     await page.select('select[name="source"]', 'remote');
     await page.waitForSelector('#stage[data-source="remote"]');
+    await until(page, '#events', 'Another source of the same size: the output goes on');
     await until(page, '[data-figure="level"]', NETWORK);
     await expectMoving(page);
     expect(await figure(page, 'sizes')).toBe('160 × 90 in, 320 × 180 out');
