@@ -17,7 +17,8 @@ const REST_MS = 2_000;
 const HOLD_MS = { first: 2_000, most: 60_000 } as const;
 /** After the network failed it is tried again after this long, doubled each time. */
 const RETRY_MS = { first: 200, most: 60_000 } as const;
-/** A failure or a vain try is forgotten after this long without another. */
+/** A failure is forgotten after so many frames without another, a vain way up after so long. */
+const WELL_AGAIN = 50;
 const FORGET_MS = 30_000;
 /** Share of the budget, and of the time from frame to frame, that is planned with. */
 const PLANNED = 0.9;
@@ -61,6 +62,8 @@ export class Governor {
   #holdMs: number = HOLD_MS.first;
   #scalingHoldMs: number = HOLD_MS.first;
   #retryMs: number = RETRY_MS.first;
+  /** Frames that the network has made since it failed. */
+  #good = 0;
   #vainMs = Number.NEGATIVE_INFINITY;
   /** The chosen network does not fit and the smaller one should: it is made ready while things go on as they are. */
   #cramped = false;
@@ -127,7 +130,7 @@ export class Governor {
     if (!byNetwork(this.#level)) return;
     this.#costs.add(ms);
     if (this.#costs.count >= ENOUGH) this.#known[this.#variant] = this.costMs;
-    if (nowMs - this.#movedMs > FORGET_MS) this.#retryMs = RETRY_MS.first;
+    if (++this.#good >= WELL_AGAIN) this.#retryMs = RETRY_MS.first;
     this.#decide(nowMs);
   }
 
@@ -195,6 +198,7 @@ export class Governor {
   /** The network in use failed, or the source's form made it useless. It is tried again later. */
   lost(reason: string, nowMs: number): void {
     this.#cramped = false;
+    this.#good = 0;
     this.#wait(nowMs);
     this.#costs.clear();
     if (byNetwork(this.#level)) this.#set('fast', 0, reason, null, nowMs);
@@ -318,11 +322,12 @@ export class Governor {
     const { budgetMs, minFrameRate } = this.settings;
     const rate = 1000 / this.intervalMs;
     const made = Math.min(rate, (this.share * 1000) / costMs);
+    const wanted = Math.min(PLANNED * rate, minFrameRate);
     const others = this.share < 1 ? ', with other streams before it' : '';
-    return (
-      `The network takes ${round(costMs)} ms for a frame${others}: ${round(made)} of ${round(rate)} frames a second, where ` +
-      `${round(Math.min(PLANNED * rate, minFrameRate))} are wanted within ${budgetMs} ms.`
-    );
+    const takes = `The network takes ${round(costMs)} ms for a frame${others}`;
+    if (made < wanted)
+      return `${takes}: ${round(made)} of ${round(rate)} frames a second, where ${round(wanted)} are wanted.`;
+    return `${takes}: that adds ${round(this.#delay(costMs, 0))} ms; the budget is ${budgetMs} ms.`;
   }
 
   #go(variant: Variant, lookahead: number, reason: string, costMs: number, nowMs: number): void {

@@ -167,7 +167,7 @@ describe('upscaleTrack in Chromium', () => {
     const { level, levelReason, framesByLevel, framesDelivered } =
       await run<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
     expect(level).toBe('fast');
-    expect(levelReason).toMatch(/^The network takes \d+ ms for a frame: .* are wanted within 30 ms\.$/);
+    expect(levelReason).toMatch(/^The network takes \d+ ms for a frame: .+\.$/);
     expect(framesDelivered).toBeGreaterThan(30);
     expect(framesByLevel.fast).toBe(framesDelivered);
   });
