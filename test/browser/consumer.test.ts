@@ -65,7 +65,7 @@ describe('a project that installs the packed package', () => {
       });
       await page.goto(`http://127.0.0.1:${address.port}/`);
       await page.waitForFunction("document.querySelector('#result').textContent !== ''", { timeout: 50_000 });
-      expect(await page.evaluate("document.querySelector('#result').textContent")).toBe('network 128 delayed');
+      expect(await page.evaluate("document.querySelector('#result').textContent")).toBe('full 128 delayed');
       expect(elsewhere).toEqual([]);
     } finally {
       await browser.close();

@@ -266,8 +266,9 @@ export async function jitterBuffer(): Promise<{
   player.muted = true;
   player.srcObject = upscaled.stream;
   await player.play();
-  await until('the network', () => upscaled.video.stats().backend !== null);
-  await sleep(1000);
+  await until('the whole lookahead', () => upscaled.video.stats().lookahead === 3);
+  // The median of the delays needs frames to go by.
+  await sleep(3000);
   await until('the delay', () => Math.abs(upscaled.audioOffsetMs ?? 999) < 30);
   const states = [describe(upscaled, receiver.track)];
   const target = receiver.jitterBufferTarget ?? 0;

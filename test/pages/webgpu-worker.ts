@@ -6,6 +6,7 @@ import { checkBrowserOptions } from '../../src/media/options.js';
 import { bytesOf, sleep, until, viewFrame } from './sources.js';
 
 const MINUTES = 600_000;
+const LOOKAHEAD = 1;
 
 /** Pixels of frames 5 to 7 of the pan, each from the window around it, as a backend makes them in the workers. */
 async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | null; pixels: Uint8Array[] }> {
@@ -14,7 +15,7 @@ async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | 
   const copies: Promise<void>[] = [];
   let indices: number[] = [];
   let out = 0;
-  let network = false;
+  let steady = false;
   let used: string | null = null;
   const done = lastValueFrom(
     source.pipe(
@@ -22,11 +23,12 @@ async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | 
         backend,
         model: 'mana-nano-x2',
         budgetMs: MINUTES,
+        minFrameRate: 0,
+        lookahead: LOOKAHEAD,
         onStats: (stats) => {
           used = stats.backend ?? used;
-        },
-        onEvent: ({ type }) => {
-          network ||= type === 'level';
+          // Delay grows by a frame at a time; from here on every frame in is a frame out.
+          steady ||= stats.lookahead === LOOKAHEAD;
         },
       }),
       tap((frame) => {
@@ -43,7 +45,7 @@ async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | 
     source.next(await viewFrame(index, 24, 16, time++));
   };
   // A still picture until the network makes it, then the pan, one frame at a time.
-  while (!network) {
+  while (!steady) {
     await push(0);
     await sleep(200);
   }
