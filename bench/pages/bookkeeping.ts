@@ -22,7 +22,15 @@ export function measureBookkeeping(): Bookkeeping {
   const size = { width: 160, height: 90 };
   const counts = noCounts();
   const report = { backend: 'wasm', description: 'CPU, 1 thread', model: 'mana-nano-x2', computedOverKept: 1 } as const;
-  const more = { rehearsedMs: 20, waiting: 3, bytes: 1e6, timed: 'wall', counts, times: noTimes() } as const;
+  const more = {
+    rehearsedMs: 20,
+    leftOutMs: 0,
+    waiting: 3,
+    bytes: 1e6,
+    timed: 'wall',
+    counts,
+    times: noTimes(),
+  } as const;
   const start = performance.now();
   for (let i = 0; i < FRAMES; i++) {
     const nowMs = i * 33;

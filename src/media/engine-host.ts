@@ -6,7 +6,7 @@ import type { Variant } from '../pipeline/levels.js';
 import { sumOf } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
 import { noCounts } from '../pipeline/upscaler.js';
-import { Backends } from './backends.js';
+import { Backends, type Verified } from './backends.js';
 import { EngineLane } from './engine-lane.js';
 import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
 
@@ -30,6 +30,7 @@ export interface MessageScope {
 export function hostEngine(scope: MessageScope): void {
   const streams = new Map<number, EngineStreamHost>();
   let backends: Backends | undefined;
+  let checkMs = Number.POSITIVE_INFINITY;
   const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
   const lose = (backend: Backend, error: UpscaleError): void => {
@@ -39,7 +40,10 @@ export function hostEngine(scope: MessageScope): void {
   /** Whatever goes wrong in a machine, wrong numbers look like a picture: they have to be looked for. */
   const check = async (): Promise<void> => {
     const start = performance.now();
-    const inUse = new Set([...streams.values()].flatMap(({ verified }) => verified));
+    const inUse: Verified[] = [];
+    for (const one of [...streams.values()].flatMap(({ verified }) => verified)) {
+      if (!inUse.some(({ engine, model }) => engine === one.engine && model === one.model)) inUse.push(one);
+    }
     for (const verified of inUse) {
       try {
         await backends?.check(verified);
@@ -47,7 +51,9 @@ export function hostEngine(scope: MessageScope): void {
         if (thrown instanceof UpscaleError && thrown.code === 'backend-wrong') lose(verified.engine.backend, thrown);
       }
     }
-    setTimeout(check, Math.max(CHECK.everyMs, (performance.now() - start) / CHECK.share));
+    // Behind frames a check waits, which is no work: the quickest one tells what it takes.
+    if (inUse.length > 0) checkMs = Math.min(checkMs, performance.now() - start);
+    setTimeout(check, Math.max(CHECK.everyMs, Number.isFinite(checkMs) ? checkMs / CHECK.share : 0));
   };
   setTimeout(check, CHECK.everyMs);
 
@@ -60,14 +66,12 @@ export function hostEngine(scope: MessageScope): void {
       streams.set(data.id, new EngineStreamHost(data.id, data.settings, backends, post));
     } else if (data.type === 'ping') {
       post({ type: 'pong' });
-    } else if (data.type === 'preload') {
-      streams.get(data.id)?.preload(data.variant);
     } else if (data.type === 'reset') {
       streams.get(data.id)?.reset(data.variant);
     } else if (data.type === 'close') {
       streams.get(data.id)?.close();
       streams.delete(data.id);
-    } else if (data.type === 'prepare' || data.type === 'frame' || data.type === 'flush') {
+    } else if ('call' in data) {
       const stream = streams.get(data.id);
       if (stream) stream.call(data);
       else {
@@ -95,11 +99,11 @@ class EngineStreamHost {
     readonly backends: Backends,
     readonly post: (message: FromEngine, transfer?: Transferable[]) => void,
   ) {
-    this.preload('own');
+    void this.preload('own');
   }
 
   /** The engines and models in use. */
-  get verified(): NonNullable<EngineLane['verified']>[] {
+  get verified(): Verified[] {
     return [...this.#lanes.values()].flatMap(({ verified }) => (verified ? [verified] : []));
   }
 
@@ -111,8 +115,10 @@ class EngineStreamHost {
     );
   }
 
-  preload(variant: Variant): void {
-    this.#lane(variant).preload();
+  async preload(variant: Variant): Promise<void> {
+    // Which the smaller network is depends on where the other one runs.
+    if (variant === 'small') await this.#lane('own').preload();
+    await this.#lane(variant).preload();
   }
 
   /** A backend is gone: this stream fails if it ran there, and the next call chooses anew. */
@@ -141,7 +147,11 @@ class EngineStreamHost {
 
   async #run(message: Call): Promise<void> {
     if (message.type === 'flush') return this.#lanes.get(this.#active)?.session.flush();
-    if (message.type === 'prepare') return this.#lane(message.variant).session.prepare(message.size);
+    if (message.type === 'preload') return this.preload(message.variant);
+    if (message.type === 'prepare') {
+      if (message.variant === 'small') await this.preload('small');
+      return this.#lane(message.variant).session.prepare(message.size);
+    }
     const { frame, size, arrivedMs, call, fresh, variant, lookahead, passedUs } = message;
     let open = true;
     const release = (): void => {
@@ -215,6 +225,7 @@ class EngineStreamHost {
       model: model.manifest.name,
       computedOverKept: computedOverKept(upscaler.plan),
       rehearsedMs: lane.session.rehearsedMs,
+      leftOutMs: lane.session.leftOutMs,
       waiting: sessions.reduce((sum, session) => sum + (session.upscaler?.length ?? 0), 0),
       bytes: [...this.#lanes.values()].reduce((sum, { stream }) => sum + (stream?.bytes ?? 0), 0),
       timed: upscaler.stream.timed,

@@ -46,8 +46,13 @@ export class EngineLane {
   }
 
   /** Loads and checks the network ahead of its use. Errors come out when it is used. */
-  preload(): void {
-    this.#choose().catch(() => undefined);
+  async preload(): Promise<void> {
+    try {
+      this.#verified = await this.#choose();
+    } catch {
+      // What failed ahead of time may not fail in time.
+      this.#chosen = undefined;
+    }
   }
 
   push(frame: SessionFrame<VideoFrame>): Promise<void> {

@@ -30,6 +30,8 @@ export type FrameOrder = Pick<
 interface PendingCall {
   readonly id: number;
   readonly kind: CallKind;
+  /** Its model is on the way: the engine itself has nothing to do for it yet. */
+  loading: boolean;
   taken(): void;
   resolve(report: EngineReport | undefined): void;
   reject(error: UpscaleError): void;
@@ -75,7 +77,7 @@ export class EngineLink {
 
   /** Whether a network is being made ready: calls of other streams may then wait behind it. */
   get preparing(): boolean {
-    return [...this.#calls.values()].some(({ kind }) => kind === 'prepare');
+    return [...this.#calls.values()].some(({ kind, loading }) => kind === 'prepare' && !loading);
   }
 
   /** Share of the engine's time that streams of higher rank leave for this one, 0..1. */
@@ -99,7 +101,7 @@ export class EngineLink {
 
   /** Loads and checks a network that may be wanted soon. */
   preload(id: number, variant: Variant): void {
-    if (this.#worker) this.#post(this.#worker, { type: 'preload', id, variant });
+    this.#call(id, 'prepare', (call) => ({ type: 'preload', id, call, variant })).catch(() => undefined);
   }
 
   /** Makes a network ready for pictures of a size. */
@@ -169,7 +171,7 @@ export class EngineLink {
     if (!this.#clients.has(id)) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const call = this.#nextCall++;
-      this.#calls.set(call, { id, kind, taken, resolve, reject, unwatch: this.#watchdog.watch(kind) });
+      this.#calls.set(call, { id, kind, loading: false, taken, resolve, reject, unwatch: this.#watchdog.watch(kind) });
       try {
         this.#worker ??= this.#start();
         this.#post(this.#worker, message(call), transfer);
@@ -213,6 +215,8 @@ export class EngineLink {
     } else if (message.type === 'fallback') {
       client?.fallback(message.from, message.to, message.reason);
     } else if (message.type === 'loading') {
+      const { loaded, total } = message.progress;
+      for (const pending of this.#calls.values()) if (pending.id === message.id) pending.loading = loaded < total;
       client?.loading(message.progress);
     } else if (message.type === 'taken') {
       this.#calls.get(message.call)?.taken();
@@ -225,7 +229,9 @@ export class EngineLink {
       if (call !== null) this.#settle(call)?.reject(error);
       // A backend that answered rightly once and is gone or wrong now takes its worker with it: ONNX Runtime survives
       // neither the loss of its device nor a failed start, and who knows what wrong numbers come from.
-      const backend = code === 'backend-unavailable' || (code === 'backend-wrong' && call === null);
+      // What one stream is refused in a worker that serves others, memory say, is that stream's alone.
+      const gone = code === 'backend-unavailable';
+      const backend = call === null ? gone || code === 'backend-wrong' : gone && !this.#proven;
       if (backend && call === null) this.#faultyDevices++;
       if (backend) this.#fail(message.reason);
       else if (call === null) client?.lost(error);

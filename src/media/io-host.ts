@@ -72,13 +72,14 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
   };
 
   const finish = (id: number): void => {
-    streams
-      .get(id)
-      ?.stream.finish()
-      .then(
-        () => close(id),
-        () => close(id),
-      );
+    const open = streams.get(id);
+    if (!open) return;
+    const { source } = open;
+    const over = (): void => {
+      // Another source may have taken its place meanwhile.
+      if (streams.get(id)?.source === source) close(id);
+    };
+    open.stream.finish().then(over, over);
   };
 
   /** Reads a source until it ends, or another one takes its place. */
@@ -100,7 +101,13 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
     const open = streams.get(id);
     if (!open) return;
     const before = open.source;
-    open.source = read(id, open.stream, source);
+    try {
+      open.source = read(id, open.stream, source);
+    } catch (thrown) {
+      const reason = `The other source cannot be read: ${reasonOf(thrown)}`;
+      post({ type: 'event', id, event: { type: 'fallback', from: 'source', to: 'source before', reason } });
+      return;
+    }
     before.stop();
     open.stream.interrupt('source');
   };

@@ -13,6 +13,9 @@ import { FastScaler } from './scaler.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 import type { Rank } from './turns.js';
 
+/** A stream without frames for so long takes no share of the engine. */
+const SILENT_MS = 1_000;
+
 /** Where a stream's output goes. */
 export interface Sink {
   /** Takes a frame and owns it. `false`: its consumer is behind, and the frame is gone. */
@@ -47,6 +50,7 @@ export class IoStream {
   #priority: number;
   readonly #told = new Set<string>();
   #closed = false;
+  #arrivedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly id: number,
@@ -94,6 +98,7 @@ export class IoStream {
       return;
     }
     const arrivedMs = realClock.now();
+    this.#arrivedMs = arrivedMs;
     this.#meter.received(frame.timestamp, shapeOf(frame).size, arrivedMs);
     this.#governor.share = this.engine.share(this.#client);
     this.#governor.arrived(arrivedMs);
@@ -103,6 +108,9 @@ export class IoStream {
   /** What comes from now on does not go on from what came before. */
   interrupt(cause: Interruption): void {
     this.#interruption = cause;
+    // A frame that still waits is of what came before.
+    const old = this.#mailbox.takeIf(() => true);
+    if (old) this.#dropBusy(old);
   }
 
   /** The source is over: settles when every frame that was taken has left. */
@@ -153,6 +161,8 @@ export class IoStream {
     } else if (this.#governor.variant === null && this.#network.running) {
       this.#meter.dropped.late += this.#network.stop();
     }
+    // What the flush did not bring in time must not come after the first frame of what follows.
+    if (again || other) this.#meter.dropped.late += this.#network.passed(Number.POSITIVE_INFINITY);
     if (again) this.#lastTimestamp = Number.NEGATIVE_INFINITY;
     this.#shape = shape;
     this.#large = large;
@@ -201,7 +211,8 @@ export class IoStream {
         return [stream.#priority, width * height, -stream.id];
       },
       get load(): number {
-        return stream.#large ? 0 : stream.#governor.load;
+        const silent = realClock.now() - stream.#arrivedMs > SILENT_MS;
+        return stream.#large || silent ? 0 : stream.#governor.load;
       },
       frame: (frame) => this.#fromNetwork(frame),
       fallback: (from, to, reason) => this.#fallBack(from, to, reason),

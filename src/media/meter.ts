@@ -36,6 +36,8 @@ export class Meter {
   #delayed = 0;
   #samples: Sample[] = [];
   #report: EngineReport | undefined;
+  /** The engine's last account: of a stream that begins anew in the same worker it goes on. */
+  #counts: UpscalerCounts | undefined;
   /** What engine streams that are closed by now had counted. */
   readonly #past = noCounts();
 
@@ -75,10 +77,11 @@ export class Meter {
 
   /** The engine's own account, cumulative since it began this stream; `undefined` when no network runs any more. */
   engine(report: EngineReport | undefined): void {
-    const last = this.#report?.counts;
-    if (last && (!report || report.counts.framesEncoded < last.framesEncoded)) {
+    const last = this.#counts;
+    if (last && report && report.counts.framesEncoded < last.framesEncoded) {
       for (const key of COUNTS) this.#past[key] += last[key];
     }
+    if (report) this.#counts = report.counts;
     if (!report) this.#samples = [];
     this.#report = report;
   }
@@ -100,7 +103,7 @@ export class Meter {
     const seconds = (nowMs - first.atMs) / 1000;
     const rate = (count: number): number => (seconds > 0 ? count / seconds : 0);
     const counts = { ...this.#past };
-    for (const key of COUNTS) counts[key] += report?.counts[key] ?? 0;
+    for (const key of COUNTS) counts[key] += this.#counts?.[key] ?? 0;
     const { framesEncoded, framesRepeated, tilesComputed, tilesReused, tilesCheap, cuts, gaps } = counts;
     return {
       ...stats,

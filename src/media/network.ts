@@ -44,9 +44,10 @@ export class Network {
   /** The oldest frame is late: until the engine has answered, frames go another way. */
   #late = false;
   #cancelDeadline: (() => void) | undefined;
-  #wake: () => void = () => undefined;
-  #whenLate = this.#newAlarm();
+  /** Those who wait for something, but not beyond the alarm. */
+  readonly #waiting = new Set<() => void>();
   #doneMs = 0;
+  #leftOutMs = 0;
   #lookahead = 0;
   #steady = 0;
 
@@ -96,7 +97,10 @@ export class Network {
       (report) => {
         if (this.#preparing !== preparing) return;
         this.#preparing = undefined;
-        if (!report) return;
+        if (!report) {
+          this.governor.unavailable(variant, 'The engine gave no answer.', true, this.clock.now());
+          return;
+        }
         this.#know(report);
         if (this.governor.rehearsed(variant, report.rehearsedMs, this.clock.now())) this.#begin(variant, report);
         else this.engine.reset(this.id, variant);
@@ -125,7 +129,7 @@ export class Network {
     const turn = this.engine.turn(this.client);
     this.#offered = first;
     this.#watch();
-    const release = await Promise.race([turn, this.#whenLate]);
+    const release = await this.#unlessLate(turn);
     this.#offered = undefined;
     if (!release || !this.usable) {
       this.#watch();
@@ -138,7 +142,7 @@ export class Network {
     this.#watch();
     const { taken, done } = this.#send(frame, arrivedMs, order, release);
     const ahead = this.governor.ahead && !this.engine.shared;
-    await Promise.race([ahead ? taken : done, this.#whenLate]);
+    await this.#unlessLate(ahead ? taken : done);
     return undefined;
   }
 
@@ -167,7 +171,7 @@ export class Network {
 
   /** Settles when every frame inside has come out, or is late. */
   async flush(): Promise<void> {
-    await Promise.race([this.finish(), this.#whenLate]);
+    await this.#unlessLate(this.finish());
   }
 
   /** Settles when every frame inside has come out: the end of the source, after which nothing is late. */
@@ -194,9 +198,6 @@ export class Network {
 
   dispose(): void {
     this.#leave();
-    // Whoever waits for a turn need not wait any longer.
-    this.#late = true;
-    this.#wake();
   }
 
   #leave(): number {
@@ -205,6 +206,8 @@ export class Network {
     const { length } = this.#inside;
     this.#inside.length = 0;
     this.#watch();
+    // Whoever waits for a turn or an answer need not wait any longer.
+    this.#alarm();
     return length;
   }
 
@@ -234,9 +237,12 @@ export class Network {
       (report) => {
         over();
         const now = this.clock.now();
-        const ms = now - Math.max(sentMs, this.#doneMs);
+        const took = now - Math.max(sentMs, this.#doneMs);
         this.#doneMs = now;
         if (this.#ready !== variant || !report) return;
+        // What was left out for want of time is part of what a frame costs.
+        const ms = took + Math.max(0, report.leftOutMs - this.#leftOutMs);
+        this.#leftOutMs = report.leftOutMs;
         this.listener.report(report);
         // Beside a network that is made ready, time says nothing of this one.
         if (!disturbed && !this.engine.preparing) this.governor.worked(ms, now);
@@ -253,6 +259,7 @@ export class Network {
     this.#ready = variant;
     this.#lookahead = 0;
     this.#steady = 0;
+    this.#leftOutMs = report.leftOutMs;
     this.listener.report(report);
     // The smaller network may be needed in a hurry.
     if (variant === 'own' && this.governor.smaller !== null) this.engine.preload(this.id, 'small');
@@ -261,7 +268,7 @@ export class Network {
   /** Once the model is known, so is the one that stands in for it. */
   #know({ backend }: EngineReport): void {
     const { model, scale } = this.client.settings;
-    this.governor.smaller ??= smallerModel(model, backend, scale)?.cost ?? null;
+    this.governor.smaller = smallerModel(model, backend, scale)?.cost ?? null;
   }
 
   #tellUnavailable(variant: Variant, error: UpscaleError): void {
@@ -289,21 +296,31 @@ export class Network {
     const dueMs = oldest ? oldest.arrivedMs + budgetMs : (this.#offered?.arrivedMs ?? 0) + budgetMs * FOR_TURN;
     if ((!oldest && !this.#offered) || dueMs === Number.POSITIVE_INFINITY) return;
     this.#cancelDeadline = this.clock.after(Math.max(0, dueMs - this.clock.now()), () => {
-      this.#late = true;
-      this.#wake();
+      this.#alarm();
     });
   }
 
   /** Nothing is late any more. */
   #calm(): void {
-    if (!this.#late) return;
     this.#late = false;
-    this.#whenLate = this.#newAlarm();
   }
 
-  #newAlarm(): Promise<undefined> {
+  #alarm(): void {
+    this.#late = true;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  /** Awaits `work`, which does not reject, but not beyond the alarm. No race: the alarm would keep a reaction of every frame. */
+  #unlessLate<T>(work: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve) => {
-      this.#wake = () => resolve(undefined);
+      const wake = (): void => resolve(undefined);
+      work.then((value) => {
+        this.#waiting.delete(wake);
+        resolve(value);
+      });
+      if (this.#late) wake();
+      else this.#waiting.add(wake);
     });
   }
 }

@@ -105,7 +105,7 @@ export type ToEngine =
   /** A network's window is over, or those of both: what comes begins a new one. */
   | { readonly type: 'reset'; readonly id: number; readonly variant: Variant | null }
   /** A network that may be wanted soon. */
-  | { readonly type: 'preload'; readonly id: number; readonly variant: Variant }
+  | { readonly type: 'preload'; readonly id: number; readonly call: number; readonly variant: Variant }
   /** Is anybody there? */
   | { readonly type: 'ping' }
   | { readonly type: 'close'; readonly id: number };
@@ -118,6 +118,8 @@ export interface EngineReport {
   readonly computedOverKept: number;
   /** Milliseconds that a frame took before the first one came. */
   readonly rehearsedMs: number;
+  /** Milliseconds that tiles would have taken for which there was no time, all in all. */
+  readonly leftOutMs: number;
   /** Frames that wait for those after them. */
   readonly waiting: number;
   /** Memory that the engine holds for the stream. */

@@ -9,6 +9,8 @@ const PATIENCE = { times: 8, least: 400, most: 20_000 } as const;
 const FADING = 0.98;
 /** Starting a network takes its time; a worker that does may be asked whether it lives every so often. */
 const PREPARE_MS = 10_000;
+/** A worker that lives, but does not end a frame in so many times what it may take, waits for something that never comes. */
+const STUCK = { times: 10, leastMs: 15_000 } as const;
 /** A worker between two runs answers at once; after this long without an answer it hangs. */
 const ANSWER_MS = 300;
 
@@ -57,7 +59,9 @@ export class Watchdog {
       const before = this.#heard;
       this.ask();
       cancel = this.clock.after(this.#preparing > 0 ? PREPARE_MS : ANSWER_MS, () => {
-        if (this.#heard !== before) wait();
+        const forMs = this.clock.now() - begunMs;
+        const stuck = kind !== 'prepare' && forMs > STUCK.times * this.#limit(kind) && forMs > STUCK.leastMs;
+        if (this.#heard !== before && !stuck) wait();
         else this.hung(`The engine worker has not answered for ${Math.round(this.clock.now() - begunMs)} ms.`);
       });
     };

@@ -162,10 +162,15 @@ export class Governor {
    * A network is ready, and took this long for a frame that nobody saw.
    * @returns whether it is used from now on
    */
-  rehearsed(variant: Variant, ms: number, nowMs: number): boolean {
+  rehearsed(variant: Variant, measuredMs: number, nowMs: number): boolean {
+    const { own } = this.#known;
+    // Beside a network that runs it had to wait for its turns.
+    const beside = variant === 'small' && byNetwork(this.#level) && own !== undefined;
+    const ms = beside ? Math.min(measuredMs, own * (this.smaller ?? 1)) : measuredMs;
     this.#known[variant] = ms;
     this.#triesMs = nowMs;
-    const up = variant === 'own' || !this.#cramped;
+    if (variant === 'small' && this.#variant === 'own' && byNetwork(this.#level) && !this.#cramped) return false;
+    const up = variant === 'own';
     const lookahead = this.#fits(ms, up && this.#vainMs > Number.NEGATIVE_INFINITY ? MARGIN : 1);
     this.#cramped = false;
     if (lookahead < 0) {
@@ -263,6 +268,7 @@ export class Governor {
    */
   #fits(costMs: number, margin = 1): number {
     const { budgetMs, minFrameRate } = this.settings;
+    if (costMs === Number.POSITIVE_INFINITY) return -1;
     const wanted = Math.min((PLANNED * 1000) / this.intervalMs, minFrameRate);
     if ((this.share * 1000) / (costMs * margin) < wanted) return -1;
     let { lookahead } = this.settings;
@@ -314,6 +320,7 @@ export class Governor {
       this.#set('pass-through', 0, why, cost, nowMs);
     } else if (this.#level === 'pass-through' && nowMs - this.#movedMs >= this.#scalingHoldMs) {
       this.#scaling.clear();
+      this.#triesMs = Math.max(this.#triesMs, nowMs + REST_MS);
       this.#set('fast', 0, 'The enlarging of frames is tried again.', null, nowMs);
     }
   }

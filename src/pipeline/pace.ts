@@ -1,19 +1,28 @@
 import type { Clock } from './clock.js';
+import { Medians } from './medians.js';
 
-/** Share of the newest tile in what a tile is expected to take. */
-const NEWEST = 0.25;
 /** With less than this many times the expected work left, work is watched tile by tile. */
 const TIGHT = 2;
+/** What a tile is thought to take fades by this much with each frame in which there was no time for one. */
+const FADING = 0.98;
 
 /**
- * The deadline inside a frame: whether there is time for one more tile. It learns what a tile takes from when it is asked.
+ * The deadline inside a frame: whether there is time for one more tile. It learns what a tile takes from when it is asked; a
+ * median, so that one that stalled is no reason.
  */
 export class Pace {
-  #tileMs = 0;
+  readonly #took = new Medians(5);
+  #fading = 1;
+  #begun = false;
   #askedMs: number | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
 
   constructor(readonly clock: Clock) {}
+
+  /** What a tile usually takes, in milliseconds. */
+  get tileMs(): number {
+    return this.#took.median ?? 0;
+  }
 
   /**
    * A frame's tiles begin.
@@ -22,21 +31,26 @@ export class Pace {
   begin(dueMs: number): void {
     this.#dueMs = dueMs;
     this.#askedMs = undefined;
+    this.#begun = false;
   }
 
   /** Whether the next tile can be done in time. Asked before each tile, and once after the last. */
   next(): boolean {
     const now = this.clock.now();
     if (this.#askedMs !== undefined) {
-      const tookMs = now - this.#askedMs;
-      this.#tileMs += (this.#tileMs === 0 ? 1 : NEWEST) * (tookMs - this.#tileMs);
+      this.#took.add(now - this.#askedMs);
+      this.#fading = 1;
     }
     this.#askedMs = now;
-    return now + this.#tileMs <= this.#dueMs;
+    const time = now + this.tileMs * this.#fading <= this.#dueMs;
+    // Never tried, it would never be known to be quicker now.
+    if (!time && !this.#begun) this.#fading *= FADING;
+    this.#begun = true;
+    return time;
   }
 
   /** Whether `tiles` more of them may not all be done in time, so that it matters to know when each one is. */
   tight(tiles: number): boolean {
-    return this.clock.now() + TIGHT * tiles * this.#tileMs > this.#dueMs;
+    return this.clock.now() + TIGHT * tiles * this.tileMs > this.#dueMs;
   }
 }

@@ -38,6 +38,8 @@ export class UpscaleSession<In, Out> {
   #open: { size: Size; upscaler: Upscaler<In, Out> } | undefined;
   #cancelTimer: (() => void) | undefined;
   #disposed = false;
+  /** What the tiles would have taken for which there was no time. */
+  leftOutMs = 0;
   /** Milliseconds the last frame that was fused took: how long before its deadline a centre has to be started. */
   #costMs = 0;
   /** When the last frame came, and the running mean of the time between frames. */
@@ -55,6 +57,9 @@ export class UpscaleSession<In, Out> {
       begin: ({ arrivedMs }) => pace.begin(arrivedMs + options.budgetMs * PLANNED),
       next: () => pace.next(),
       tight: (tiles) => pace.tight(tiles),
+      left: (tiles) => {
+        this.leftOutMs += tiles * pace.tileMs;
+      },
     };
   }
 

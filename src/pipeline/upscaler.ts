@@ -55,6 +55,8 @@ export interface Deadline {
   next(): boolean;
   /** Whether `tiles` more may not all be done in time: then it has to be known when each of them is. */
   tight(tiles: number): boolean;
+  /** So many tiles were left out. */
+  left?(tiles: number): void;
 }
 
 /** What is known of a frame that is pushed, beside its pixels. */
@@ -129,7 +131,12 @@ export class Upscaler<In, Out> {
     });
     const stream = await engine.open(model, { size, ...plans, slots: window });
     const upscaler = new Upscaler(stream, plans.fuse, model, options);
-    await upscaler.rehearse();
+    try {
+      await upscaler.rehearse();
+    } catch (thrown) {
+      upscaler.dispose();
+      throw thrown;
+    }
     return upscaler;
   }
 
@@ -244,6 +251,7 @@ export class Upscaler<In, Out> {
       // An engine that works behind our back has to be waited for to know the time.
       if (deadline.tight(order.length - done)) await this.stream.settled();
     }
+    if (done < order.length) deadline.left?.(order.length - done);
     return order.slice(done);
   }
 

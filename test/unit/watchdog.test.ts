@@ -51,6 +51,15 @@ describe('Watchdog', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('one that answers, but never ends a frame, is given up in the end', () => {
+    answers = true;
+    dog.watch('frame');
+    clock.to(15_000);
+    expect(hung).toEqual([]);
+    clock.to(16_000);
+    expect(hung).toHaveLength(1);
+  });
+
   it('a frame may take eight times as long as usual', () => {
     dog.learn(500);
     dog.watch('frame');

@@ -128,15 +128,20 @@ export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
     if (!fits) await kept?.disposed();
     const shape = { size, encode: plan, fuse: plan, slots: window };
     const stream = fits ? kept : await this.#open(model, shape, true);
-    const length = frames.length / window;
-    const slots = Array.from({ length: window }, (_, slot) => slot);
-    for (const slot of slots) {
-      stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
-      await stream.encode(slot, slots[slot - 1]);
+    try {
+      const length = frames.length / window;
+      const slots = Array.from({ length: window }, (_, slot) => slot);
+      for (const slot of slots) {
+        stream.load(slot, frames.subarray(slot * length, (slot + 1) * length));
+        await stream.encode(slot, slots[slot - 1]);
+      }
+      // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
+      await stream.answer(slots.toReversed());
+      return { out: await stream.answer(slots), stream };
+    } catch (thrown) {
+      await stream.disposed();
+      throw thrown;
     }
-    // Asked twice, with other inputs first: the second answer is a replay where graph capture is on.
-    await stream.answer(slots.toReversed());
-    return { out: await stream.answer(slots), stream };
   }
 
   dispose(): void {
