@@ -1,5 +1,5 @@
-/** A source that is left gives one more frame within this time, or none. */
-const LAST_FRAME_MS = 200;
+/** A stream that gave nothing for so long holds nothing; one that never rests is left after so many frames. */
+const QUIET = { ms: 8, frames: 10 } as const;
 
 /**
  * Reads frames of a stream until it ends. The receiver owns them.
@@ -13,9 +13,11 @@ export function readFrames(
 ): () => void {
   const reader = readable.getReader();
   let leaving: ReturnType<typeof setTimeout> | undefined;
-  const leave = (): void => {
+  let closed = 0;
+  // A stream that is cancelled forgets frames that wait in it, without closing them: they are taken out first.
+  const leaveWhenQuiet = (): void => {
     clearTimeout(leaving);
-    reader.cancel().catch(() => undefined);
+    leaving = setTimeout(() => reader.cancel().catch(() => undefined), closed < QUIET.frames ? QUIET.ms : 0);
   };
   const read = async (): Promise<void> => {
     for (;;) {
@@ -26,12 +28,12 @@ export function readFrames(
         continue;
       }
       value.close();
-      leave();
+      closed++;
+      leaveWhenQuiet();
     }
   };
   read().then(over, over);
   return () => {
-    // A frame on its way from another thread would be lost without being closed: right after one there is none.
-    leaving ??= setTimeout(leave, LAST_FRAME_MS);
+    if (leaving === undefined) leaveWhenQuiet();
   };
 }
