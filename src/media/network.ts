@@ -4,13 +4,13 @@ import { smallerModel } from '../model/registry.js';
 import type { Clock } from '../pipeline/clock.js';
 import type { Governor } from '../pipeline/governor.js';
 import type { Variant } from '../pipeline/levels.js';
-import type { EngineClient, EngineLink } from './engine-link.js';
+import { Ramp } from '../pipeline/ramp.js';
+import { Alarm } from './alarm.js';
+import type { EngineClient, EngineLink, FrameOrder } from './engine-link.js';
 import type { EngineReport } from './protocol.js';
 
 /** Share of the budget for which a frame waits for its turn. */
 const FOR_TURN = 0.5;
-/** After this many frames with one lookahead the next longer one may be taken: delay grows a frame at a time. */
-const RAMP = 8;
 
 /** What a {@link Network} tells its stream. */
 export interface NetworkListener {
@@ -41,15 +41,12 @@ export class Network {
   /** What waits for its turn. */
   #offered: Candidate | undefined;
   #calls = 0;
-  /** The oldest frame is late: until the engine has answered, frames go another way. */
-  #late = false;
+  /** Raised when the oldest frame is late: until the engine has answered, frames go another way. */
+  readonly #late = new Alarm();
   #cancelDeadline: (() => void) | undefined;
-  /** Those who wait for something, but not beyond the alarm. */
-  readonly #waiting = new Set<() => void>();
   #doneMs = 0;
   #leftOutMs = 0;
-  #lookahead = 0;
-  #steady = 0;
+  readonly #ramp = new Ramp();
 
   constructor(
     readonly id: number,
@@ -67,7 +64,7 @@ export class Network {
 
   /** Frames that the next one waits for. */
   get lookahead(): number {
-    return this.#ready ? this.#lookahead : 0;
+    return this.#ready ? this.#ramp.lookahead : 0;
   }
 
   /** Whether frames come out in the form of the present source. */
@@ -82,7 +79,7 @@ export class Network {
 
   /** Whether the next frame should go through the network. */
   get usable(): boolean {
-    return this.#ready !== undefined && this.governor.variant !== null && !(this.#late && this.#calls > 0);
+    return this.#ready !== undefined && this.governor.variant !== null && !(this.#late.raised && this.#calls > 0);
   }
 
   /** Makes ready what the governor wants. */
@@ -122,14 +119,14 @@ export class Network {
    */
   async offer(
     first: Candidate,
-    order: { readonly size: Size; readonly fresh: boolean; readonly passedUs: number | null },
+    order: Pick<FrameOrder, 'size' | 'fresh' | 'passedUs'>,
     newest: (first: Candidate) => Candidate,
   ): Promise<Candidate | undefined> {
-    if (this.#calls === 0) this.#calm();
+    if (this.#calls === 0) this.#late.calm();
     const turn = this.engine.turn(this.client);
     this.#offered = first;
     this.#watch();
-    const release = await this.#unlessLate(turn);
+    const release = await this.#late.unless(turn);
     this.#offered = undefined;
     if (!release || !this.usable) {
       this.#watch();
@@ -137,12 +134,12 @@ export class Network {
       return first;
     }
     const { frame, arrivedMs } = newest(first);
-    this.#ramp();
+    const lookahead = this.#ramp.towards(this.governor.lookahead);
     this.#inside.push({ timestampUs: frame.timestamp, arrivedMs });
     this.#watch();
-    const { taken, done } = this.#send(frame, arrivedMs, order, release);
+    const { taken, done } = this.#send(frame, arrivedMs, { ...order, lookahead }, release);
     const ahead = this.governor.ahead && !this.engine.shared;
-    await this.#unlessLate(ahead ? taken : done);
+    await this.#late.unless(ahead ? taken : done);
     return undefined;
   }
 
@@ -171,7 +168,7 @@ export class Network {
 
   /** Settles when every frame inside has come out, or is late. */
   async flush(): Promise<void> {
-    await this.#unlessLate(this.finish());
+    await this.#late.unless(this.finish());
   }
 
   /** Settles when every frame inside has come out: the end of the source, after which nothing is late. */
@@ -207,7 +204,7 @@ export class Network {
     this.#inside.length = 0;
     this.#watch();
     // Whoever waits for a turn or an answer need not wait any longer.
-    this.#alarm();
+    this.#late.raise();
     return length;
   }
 
@@ -215,7 +212,7 @@ export class Network {
   #send(
     frame: VideoFrame,
     arrivedMs: number,
-    order: { readonly size: Size; readonly fresh: boolean; readonly passedUs: number | null },
+    order: Pick<FrameOrder, 'size' | 'fresh' | 'passedUs' | 'lookahead'>,
     release: () => void,
   ): { taken: Promise<void>; done: Promise<void> } {
     const variant = this.#ready as Variant;
@@ -225,13 +222,12 @@ export class Network {
     const { taken, done } = this.engine.frame(this.id, frame, {
       ...order,
       variant,
-      lookahead: this.#lookahead,
       arrivedMs: performance.timeOrigin + arrivedMs,
     });
     const over = (): void => {
       release();
       this.#calls--;
-      if (this.#calls === 0) this.#calm();
+      if (this.#calls === 0) this.#late.calm();
     };
     const answered = done.then(
       (report) => {
@@ -257,8 +253,7 @@ export class Network {
 
   #begin(variant: Variant, report: EngineReport): void {
     this.#ready = variant;
-    this.#lookahead = 0;
-    this.#steady = 0;
+    this.#ramp.restart();
     this.#leftOutMs = report.leftOutMs;
     this.listener.report(report);
     // The smaller network may be needed in a hurry.
@@ -276,17 +271,6 @@ export class Network {
     this.listener.fallback(variant === 'small' ? 'small' : 'network', to, error.message);
   }
 
-  /** Delay grows by a frame at a time, with frames between, and shrinks by one a frame: neither stands out. */
-  #ramp(): void {
-    const { lookahead } = this.governor;
-    this.#steady++;
-    if (lookahead < this.#lookahead) this.#lookahead--;
-    else if (lookahead > this.#lookahead && this.#steady >= RAMP) {
-      this.#lookahead++;
-      this.#steady = 0;
-    }
-  }
-
   /** Keeps an eye on the oldest frame. */
   #watch(): void {
     this.#cancelDeadline?.();
@@ -296,31 +280,7 @@ export class Network {
     const dueMs = oldest ? oldest.arrivedMs + budgetMs : (this.#offered?.arrivedMs ?? 0) + budgetMs * FOR_TURN;
     if ((!oldest && !this.#offered) || dueMs === Number.POSITIVE_INFINITY) return;
     this.#cancelDeadline = this.clock.after(Math.max(0, dueMs - this.clock.now()), () => {
-      this.#alarm();
-    });
-  }
-
-  /** Nothing is late any more. */
-  #calm(): void {
-    this.#late = false;
-  }
-
-  #alarm(): void {
-    this.#late = true;
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
-
-  /** Awaits `work`, which does not reject, but not beyond the alarm. No race: the alarm would keep a reaction of every frame. */
-  #unlessLate<T>(work: Promise<T>): Promise<T | undefined> {
-    return new Promise((resolve) => {
-      const wake = (): void => resolve(undefined);
-      work.then((value) => {
-        this.#waiting.delete(wake);
-        resolve(value);
-      });
-      if (this.#late) wake();
-      else this.#waiting.add(wake);
+      this.#late.raise();
     });
   }
 }

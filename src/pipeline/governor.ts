@@ -1,5 +1,7 @@
+import { type Conditions, delayOf, longestLookahead, PLANNED, short, whyNot } from './fit.js';
 import { byNetwork, type Level, type Move, type Variant } from './levels.js';
 import { Medians } from './medians.js';
+import { ScalingCost } from './scaling.js';
 
 /** What a {@link Governor} keeps. */
 export interface GovernorSettings {
@@ -20,8 +22,6 @@ const RETRY_MS = { first: 200, most: 60_000 } as const;
 /** A failure is forgotten after so many frames without another, a vain way up after so long. */
 const WELL_AGAIN = 50;
 const FORGET_MS = 30_000;
-/** Share of the budget, and of the time from frame to frame, that is planned with. */
-const PLANNED = 0.9;
 /** How much better than needed things must look for a way up. */
 const MARGIN = 1.25;
 /** Costs that must be known before something is decided by them: with three, one is outvoted. */
@@ -50,7 +50,7 @@ export class Governor {
   readonly #intervals = new Medians(9);
   /** Of frames since the network in use took over. */
   readonly #costs = new Medians(5);
-  readonly #scaling = new Medians(9);
+  readonly #scaling = new ScalingCost();
   /** The last figure known of each network. */
   readonly #known: Record<Variant, number | undefined> = { own: undefined, small: undefined };
   readonly #barred = new Set<Variant>();
@@ -60,7 +60,6 @@ export class Governor {
   smaller: number | null = null;
   #triesMs = Number.NEGATIVE_INFINITY;
   #holdMs: number = HOLD_MS.first;
-  #scalingHoldMs: number = HOLD_MS.first;
   #retryMs: number = RETRY_MS.first;
   /** Frames that the network has made since it failed. */
   #good = 0;
@@ -180,14 +179,14 @@ export class Governor {
         this.#cramped = true;
         this.#triesMs = nowMs;
       }
-      if (!byNetwork(this.#level)) this.#reason = this.#slow(ms);
+      if (!byNetwork(this.#level)) this.#reason = whyNot(ms, this.#conditions);
       return false;
     }
     this.#variant = variant;
     this.#costs.clear();
     const slow = this.#known.own !== undefined && variant === 'small';
-    const why = slow ? `The smaller network takes ${round(ms)} ms for a frame, ` : `A frame takes ${round(ms)} ms, `;
-    this.#go(variant, lookahead, `${why}and one comes every ${round(this.intervalMs)} ms.`, ms, nowMs);
+    const why = slow ? `The smaller network takes ${short(ms)} ms for a frame, ` : `A frame takes ${short(ms)} ms, `;
+    this.#go(variant, lookahead, `${why}and one comes every ${short(this.intervalMs)} ms.`, ms, nowMs);
     return true;
   }
 
@@ -256,24 +255,13 @@ export class Governor {
     return this.#variant === 'small' && byNetwork(this.#level) ? this.costMs / ratio : (own ?? small / ratio);
   }
 
-  /** Delay of a frame, in milliseconds, where the network takes `costMs` and waits for `lookahead` frames. */
-  #delay(costMs: number, lookahead: number): number {
-    const busy = costMs > PLANNED * this.intervalMs;
-    return (busy ? Math.min(costMs, this.intervalMs) : 0) + lookahead * Math.max(costMs, this.intervalMs) + costMs;
+  get #conditions(): Conditions {
+    const { budgetMs, minFrameRate, lookahead } = this.settings;
+    return { budgetMs, minFrameRate, lookahead, intervalMs: this.intervalMs, share: this.share };
   }
 
-  /**
-   * The longest lookahead with which a network that takes `costMs` keeps budget and frame rate; below 0: none.
-   * @param margin how many times that cost there must be time for
-   */
   #fits(costMs: number, margin = 1): number {
-    const { budgetMs, minFrameRate } = this.settings;
-    if (costMs === Number.POSITIVE_INFINITY) return -1;
-    const wanted = Math.min((PLANNED * 1000) / this.intervalMs, minFrameRate);
-    if ((this.share * 1000) / (costMs * margin) < wanted) return -1;
-    let { lookahead } = this.settings;
-    while (lookahead >= 0 && this.#delay(costMs * margin, lookahead) > PLANNED * budgetMs) lookahead--;
-    return lookahead;
+    return longestLookahead(costMs, this.#conditions, margin);
   }
 
   #decide(nowMs: number): void {
@@ -293,9 +281,9 @@ export class Governor {
       }
       return;
     }
-    const delay = this.#delay(cost, this.#lookahead);
+    const delay = delayOf(cost, this.#lookahead, this.#conditions);
     if (most >= 0) {
-      const why = `Waiting for ${frames(this.#lookahead)} would add ${round(delay)} ms`;
+      const why = `Waiting for ${frames(this.#lookahead)} would add ${short(delay)} ms`;
       this.#setback(nowMs);
       this.#go(this.#variant, most, `${why}; the budget is ${this.settings.budgetMs} ms.`, cost, nowMs);
       return;
@@ -309,32 +297,19 @@ export class Governor {
       return;
     }
     this.#vain(nowMs);
-    this.#set('fast', 0, this.#slow(cost), cost, nowMs);
+    this.#set('fast', 0, whyNot(cost, this.#conditions), cost, nowMs);
   }
 
   #decideScaling(nowMs: number): void {
-    const cost = this.#scaling.count < ENOUGH ? 0 : (this.#scaling.median ?? 0);
-    if (this.#level === 'fast' && cost > PLANNED * this.intervalMs) {
-      const why = `Enlarging a frame takes ${round(cost)} ms, and one comes every ${round(this.intervalMs)} ms.`;
-      this.#scalingHoldMs = Math.min(this.#scalingHoldMs * 2, HOLD_MS.most);
+    if (this.#level === 'fast' && this.#scaling.tooSlow(this.intervalMs)) {
+      const cost = this.#scaling.costMs;
+      const why = `Enlarging a frame takes ${short(cost)} ms, and one comes every ${short(this.intervalMs)} ms.`;
       this.#set('pass-through', 0, why, cost, nowMs);
-    } else if (this.#level === 'pass-through' && nowMs - this.#movedMs >= this.#scalingHoldMs) {
+    } else if (this.#level === 'pass-through' && this.#scaling.mayTry(nowMs - this.#movedMs)) {
       this.#scaling.clear();
       this.#triesMs = Math.max(this.#triesMs, nowMs + REST_MS);
       this.#set('fast', 0, 'The enlarging of frames is tried again.', null, nowMs);
     }
-  }
-
-  #slow(costMs: number): string {
-    const { budgetMs, minFrameRate } = this.settings;
-    const rate = 1000 / this.intervalMs;
-    const made = Math.min(rate, (this.share * 1000) / costMs);
-    const wanted = Math.min(PLANNED * rate, minFrameRate);
-    const others = this.share < 1 ? ', with other streams before it' : '';
-    const takes = `The network takes ${round(costMs)} ms for a frame${others}`;
-    if (made < wanted)
-      return `${takes}: ${round(made)} of ${round(rate)} frames a second, where ${round(wanted)} are wanted.`;
-    return `${takes}: that adds ${round(this.#delay(costMs, 0))} ms; the budget is ${budgetMs} ms.`;
   }
 
   #go(variant: Variant, lookahead: number, reason: string, costMs: number, nowMs: number): void {
@@ -344,7 +319,8 @@ export class Governor {
 
   #set(level: Level, lookahead: number, reason: string, costMs: number | null, nowMs: number): void {
     const { budgetMs } = this.settings;
-    const delayMs = byNetwork(this.#level) && costMs !== null ? this.#delay(costMs, this.#lookahead) : null;
+    const delayMs =
+      byNetwork(this.#level) && costMs !== null ? delayOf(costMs, this.#lookahead, this.#conditions) : null;
     const numbers = { costMs, intervalMs: this.intervalMs, delayMs, budgetMs, lookahead };
     this.#move = { from: this.#move?.from ?? this.#level, to: level, reason, numbers };
     this.#level = level;
@@ -356,8 +332,4 @@ export class Governor {
 
 function frames(count: number): string {
   return count === 1 ? '1 frame' : `${count} frames`;
-}
-
-function round(value: number): string {
-  return value < 10 ? value.toFixed(1).replace(/\.0$/, '') : value.toFixed(0);
 }
