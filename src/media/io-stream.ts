@@ -5,11 +5,11 @@ import { Governor } from '../pipeline/governor.js';
 import { byNetwork, type Level } from '../pipeline/levels.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
-import { type FrameShape, sameShape, shapeOf, shownAs, shownLike } from './frame-shape.js';
+import { type FrameShape, sameShape, shapeOf, shownLike } from './frame-shape.js';
 import { Meter } from './meter.js';
 import { type Candidate, Network } from './network.js';
+import { OutputSize } from './output-size.js';
 import type { StreamSettings } from './protocol.js';
-import { FastScaler } from './scaler.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 import type { Rank } from './turns.js';
 
@@ -34,8 +34,7 @@ export class IoStream {
   readonly #network: Network;
   readonly #mailbox: Mailbox<Candidate>;
   readonly #client: EngineClient;
-  #size: Size | undefined;
-  #scaler: FastScaler | undefined;
+  readonly #output: OutputSize;
   /** Of the frames that go to the network now. */
   #shape: FrameShape | undefined;
   /** The source is as large as the output. */
@@ -62,6 +61,7 @@ export class IoStream {
     this.#meter = new Meter(realClock.now());
     this.#governor = new Governor(settings);
     this.#priority = settings.priority;
+    this.#output = new OutputSize((ms) => this.#governor.scaled(ms));
     if (settings.size) this.#fix(settings.size);
     this.#mailbox = new Mailbox<Candidate>(
       (candidate) => this.#handle(candidate),
@@ -207,7 +207,7 @@ export class IoStream {
     return {
       settings: this.settings,
       get rank(): Rank {
-        const { width, height } = stream.#size ?? { width: 0, height: 0 };
+        const { width, height } = stream.#output.size ?? { width: 0, height: 0 };
         return [stream.#priority, width * height, -stream.id];
       },
       get load(): number {
@@ -253,11 +253,9 @@ export class IoStream {
 
   /** The output's size is decided once. */
   #fix(size: Size): Size {
-    if (!this.#size) {
-      this.#size = size;
-      this.#meter.outputSize(size);
-    }
-    return this.#size;
+    const fixed = this.#output.fix(size);
+    this.#meter.outputSize(fixed);
+    return fixed;
   }
 
   /** What makes the picture now, and why. */
@@ -275,44 +273,24 @@ export class IoStream {
       frame.close();
       return;
     }
-    const target = this.#size as Size;
-    const fits = frame.displayWidth === target.width && frame.displayHeight === target.height;
-    let out = frame;
-    let made = maker;
-    if (!fits) {
-      try {
-        const enlarged = maker === 'pass-through' && !this.#large ? undefined : this.#enlarge(frame, target);
-        out = enlarged ?? shownAs(frame, target);
-        if (!enlarged) made = 'pass-through';
-      } catch {
-        this.#meter.dropped.failed++;
-        return;
-      } finally {
-        frame.close();
-      }
+    let fitted: ReturnType<OutputSize['fit']>;
+    try {
+      // A source of another shape than the output gets black bars, so it is drawn although it is large enough.
+      fitted = this.#output.fit(frame, maker === 'pass-through' && !this.#large);
+    } catch {
+      this.#meter.dropped.failed++;
+      return;
     }
+    const { frame: out, plain } = fitted;
     const { timestamp } = out;
     if (maker === 'network') this.#told.clear();
     else this.#meter.dropped.late += this.#network.passed(timestamp);
     this.#lastTimestamp = timestamp;
     this.#tellLevel();
-    const byLevel = made === 'network' ? (byNetwork(this.#level) ? this.#level : 'full') : made;
-    if (this.sink.write(out)) this.#meter.delivered(timestamp, byLevel, realClock.now());
+    const network = byNetwork(this.#level) ? this.#level : 'full';
+    const made = plain ? 'pass-through' : maker === 'network' ? network : maker;
+    if (this.sink.write(out)) this.#meter.delivered(timestamp, made, realClock.now());
     else this.#meter.dropped.unread++;
-  }
-
-  /** `undefined` where there is no canvas to be had. */
-  #enlarge(frame: VideoFrame, target: Size): VideoFrame | undefined {
-    const start = realClock.now();
-    try {
-      this.#scaler ??= new FastScaler(target);
-      return this.#scaler.draw(frame);
-    } catch {
-      this.#scaler = undefined;
-      return undefined;
-    } finally {
-      this.#governor.scaled(realClock.now() - start);
-    }
   }
 
   /** A level is told with the first frame that leaves by it. */
