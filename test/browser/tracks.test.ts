@@ -7,6 +7,7 @@ import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/fr
 import type { UpscaleStats } from '../../src/media/stats.js';
 import type {
   endings,
+  figures,
   loopback,
   manyFrames,
   missing,
@@ -127,6 +128,13 @@ describe('upscaleTrack in Chromium', () => {
     expect(stats?.framesByLevel.full).toBe(stats?.framesEncoded);
     expect(stats?.framesEncoded).toBeGreaterThanOrEqual(300);
     expect(heapGrowth).toBeLessThan(4 * 2 ** 20);
+  });
+
+  it('figures come about once a second', async () => {
+    const { told, rising } = await run<Awaited<ReturnType<typeof figures>>>('figures');
+    expect(told).toBeGreaterThanOrEqual(3);
+    expect(told).toBeLessThanOrEqual(7);
+    expect(rising).toBe(true);
   });
 
   it('ends with its source, its user, its signal; refuses what cannot be', async () => {

@@ -192,6 +192,23 @@ export async function manyFrames(
   return { pushed, out, inOrder, heapGrowth: heap() - before, stats };
 }
 
+/** How often figures come in five seconds in which nothing happens, and whether they know of the frames. */
+export async function figures(): Promise<{ told: number; rising: boolean }> {
+  const { track } = panTrack(1000, 40, () => [48, 32, 2]);
+  const upscaled = await upscaleTrack(track, PATIENT);
+  await until('the whole lookahead', () => upscaled.stats().lookahead === 3);
+  await sleep(1500);
+  const delivered: number[] = [];
+  const subscription = upscaled.stats$.subscribe(({ framesDelivered }) => delivered.push(framesDelivered));
+  await sleep(5000);
+  subscription.unsubscribe();
+  upscaled.dispose();
+  track.stop();
+  const rising = delivered.every((count, i) => i === 0 || count > (delivered[i - 1] as number));
+  // The first is the latest, which is told to whoever begins to listen.
+  return { told: delivered.length - 1, rising };
+}
+
 /** Everything there is to say about the end of streams. */
 export async function endings(): Promise<Record<string, unknown>> {
   const result: Record<string, unknown> = {};
