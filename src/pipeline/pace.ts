@@ -1,8 +1,6 @@
 import type { Clock } from './clock.js';
 import { Medians } from './medians.js';
 
-/** With less than this many times the expected work left, work is watched tile by tile. */
-const TIGHT = 2;
 /** What a tile is thought to take fades by this much with each frame in which there was no time for one. */
 const FADING = 0.98;
 
@@ -47,10 +45,5 @@ export class Pace {
     if (!time && !this.#begun) this.#fading *= FADING;
     this.#begun = true;
     return time;
-  }
-
-  /** Whether `tiles` more of them may not all be done in time, so that it matters to know when each one is. */
-  tight(tiles: number): boolean {
-    return this.clock.now() + TIGHT * tiles * this.tileMs > this.#dueMs;
   }
 }

@@ -56,7 +56,6 @@ export class UpscaleSession<In, Out> {
     this.#deadline = {
       begin: ({ arrivedMs }) => pace.begin(arrivedMs + options.budgetMs * PLANNED),
       next: () => pace.next(),
-      tight: (tiles) => pace.tight(tiles),
       left: (tiles) => {
         this.leftOutMs += tiles * pace.tileMs;
       },

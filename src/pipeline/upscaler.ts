@@ -53,8 +53,6 @@ export interface Deadline {
   begin(centre: RingFrame): void;
   /** Whether there is time for the network to make one more tile. Asked before each, and once after the last. */
   next(): boolean;
-  /** Whether `tiles` more may not all be done in time: then it has to be known when each of them is. */
-  tight(tiles: number): boolean;
   /** So many tiles were left out. */
   left?(tiles: number): void;
 }
@@ -243,13 +241,15 @@ export class Upscaler<In, Out> {
   async #fuseInTime(slots: readonly number[], tiles: Tile[], centre: RingFrame, deadline: Deadline): Promise<Tile[]> {
     const moving = this.#versions[centre.slot]?.changed;
     const order = urgency(tiles, this.plan.picture, (tile) => moving?.[tile.index] === centre.index);
+    // An engine that works behind our back is waited for between tiles: only then are they bites, and is the time known.
+    const bites = order.length > 1;
+    if (bites) await this.stream.settled();
     deadline.begin(centre);
     let done = 0;
     while (deadline.next() && done < order.length) {
       await this.stream.fuse(slots, order[done] as Tile);
       done++;
-      // An engine that works behind our back has to be waited for to know the time.
-      if (deadline.tight(order.length - done)) await this.stream.settled();
+      if (bites) await this.stream.settled();
     }
     if (done < order.length) deadline.left?.(order.length - done);
     return order.slice(done);

@@ -30,10 +30,6 @@ class Allowance implements Deadline {
   next(): boolean {
     return this.#left-- > 0;
   }
-
-  tight(): boolean {
-    return false;
-  }
 }
 
 interface Run {
@@ -139,8 +135,6 @@ describe('Pace', () => {
     expect(tiles(clock.now() - 1, 10)).toBe(0);
     // It learns that tiles take longer now.
     tiles(clock.now() + 1000, 40);
-    expect(pace.tight(2)).toBe(false);
     expect(tiles(clock.now() + 100, 40)).toBe(2);
-    expect(pace.tight(1)).toBe(true);
   });
 });
