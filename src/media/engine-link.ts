@@ -27,6 +27,9 @@ export type FrameOrder = Pick<
   'size' | 'variant' | 'arrivedMs' | 'lookahead' | 'passedUs' | 'fresh'
 >;
 
+/** Longest wait for a worker's last messages. */
+const QUIET_MS = 500;
+
 interface PendingCall {
   readonly id: number;
   readonly kind: CallKind;
@@ -53,6 +56,7 @@ export class EngineLink {
   );
   #worker: Worker | undefined;
   #nextCall = 0;
+  #answered: () => void = () => undefined;
   #faultyDevices = 0;
   /** Whether the worker has ever done what it was asked for. */
   #proven = false;
@@ -153,6 +157,22 @@ export class EngineLink {
     }
   }
 
+  /**
+   * Settles when what was on its way to the worker and back has arrived, or soon: messages keep their order, and a frame in
+   * one that is never delivered is never closed.
+   */
+  quiet(): Promise<void> {
+    if (!this.#worker) return Promise.resolve();
+    this.#post(this.#worker, { type: 'ping' });
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, QUIET_MS);
+      this.#answered = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** Ends the worker and with it everything it holds. */
   dispose(): void {
     this.#worker?.terminate();
@@ -207,7 +227,10 @@ export class EngineLink {
 
   #receive(message: FromEngine): void {
     this.#watchdog.heard();
-    if (message.type === 'pong') return;
+    if (message.type === 'pong') {
+      this.#answered();
+      return;
+    }
     const client = this.#clients.get(message.id);
     if (message.type === 'frame') {
       if (client) client.frame(message.frame);

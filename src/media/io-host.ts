@@ -68,7 +68,11 @@ export function hostIo(scope: MessageScope, createEngine?: (url: string) => Work
       if (streams.size === 0) engine?.dispose();
     };
     // The page may end this worker as soon as it hears of the end, so the last frames must have left.
-    open.stream.close().then(over, over);
+    const last = async (): Promise<void> => {
+      await open.stream.close();
+      if (streams.size === 0) await engine?.quiet();
+    };
+    last().then(over, over);
   };
 
   const finish = (id: number): void => {

@@ -61,6 +61,8 @@ export class Governor {
   #triesMs = Number.NEGATIVE_INFINITY;
   #holdMs: number = HOLD_MS.first;
   #retryMs: number = RETRY_MS.first;
+  /** What a frame took in the network that failed: one that has only just started again is slower than it will be. */
+  #proven: { readonly variant: Variant; readonly ms: number } | undefined;
   /** Frames that the network has made since it failed. */
   #good = 0;
   #vainMs = Number.NEGATIVE_INFINITY;
@@ -165,7 +167,9 @@ export class Governor {
     const { own } = this.#known;
     // Beside a network that runs it had to wait for its turns.
     const beside = variant === 'small' && byNetwork(this.#level) && own !== undefined;
-    const ms = beside ? Math.min(measuredMs, own * (this.smaller ?? 1)) : measuredMs;
+    const proven = this.#proven?.variant === variant ? this.#proven.ms : measuredMs;
+    this.#proven = undefined;
+    const ms = Math.min(proven, beside ? Math.min(measuredMs, own * (this.smaller ?? 1)) : measuredMs);
     this.#known[variant] = ms;
     this.#triesMs = nowMs;
     if (variant === 'small' && this.#variant === 'own' && byNetwork(this.#level) && !this.#cramped) return false;
@@ -203,6 +207,9 @@ export class Governor {
   lost(reason: string, nowMs: number): void {
     this.#cramped = false;
     this.#good = 0;
+    if (byNetwork(this.#level) && this.#costs.count >= ENOUGH) {
+      this.#proven = { variant: this.#variant, ms: this.costMs };
+    }
     this.#wait(nowMs);
     this.#costs.clear();
     if (byNetwork(this.#level)) this.#set('fast', 0, reason, null, nowMs);
@@ -213,6 +220,7 @@ export class Governor {
   resized(nowMs: number): void {
     this.#known.own = undefined;
     this.#known.small = undefined;
+    this.#proven = undefined;
     this.#costs.clear();
     this.#scaling.clear();
     this.#cramped = false;
