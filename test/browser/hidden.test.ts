@@ -51,7 +51,7 @@ describe('a page that nobody sees, in Firefox', () => {
   // Its pages make no pictures where nobody looks, so those that are sent come from elsewhere.
   const elsewhere = testPages();
 
-  it('has no backlog when it is shown again, and begins a new window', { timeout: 120_000 }, async () => {
+  it('has no backlog when it is shown again, and begins a new window', { timeout: 120_000, retry: 1 }, async () => {
     const { before, after, outcome } = await pages.use(async (page) => {
       const sender = await elsewhere.open();
       const offer = await inPage(sender.page, 'hidden-call', 'send');
