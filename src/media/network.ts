@@ -113,7 +113,7 @@ export class Network {
 
   /**
    * Waits for the stream's turn and hands over a frame.
-   * @param passedUs time of the last frame that has left the stream
+   * @param order how the engine is to take it; `passedUs` is the time of the last frame that has left the stream
    * @param newest trades a frame for a newer one of its kind, if one has come meanwhile
    * @returns the frame, if there was no time for it; otherwise the engine owns it, and the next one may follow
    */

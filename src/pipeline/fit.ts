@@ -1,4 +1,4 @@
-/** Share of the budget, and of the time from frame to frame, that is planned with. */
+/** Share of the budget, and of the time from frame to frame, that is planned with; the rest is for what no plan knows of. */
 export const PLANNED = 0.9;
 
 /** What a network has to fit into. Times are milliseconds. */

@@ -126,7 +126,7 @@ export class Governor {
     this.#decide(nowMs);
   }
 
-  /** The network in use took this long for a frame, or has taken so long already. */
+  /** The network in use took this long for a frame, tiles that were left out for want of time included. */
   worked(ms: number, nowMs: number): void {
     if (!byNetwork(this.#level)) return;
     this.#costs.add(ms);

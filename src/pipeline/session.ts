@@ -2,6 +2,7 @@ import { noTimes, type StageTimes } from '../engine/engine.js';
 import type { Size } from '../frame/frame.js';
 import { sameSize } from '../frame/frame.js';
 import type { Clock } from './clock.js';
+import { PLANNED } from './fit.js';
 import { Pace } from './pace.js';
 import { type Deadline, noCounts, type PushedFrame, type Upscaler, type UpscalerCounts } from './upscaler.js';
 
@@ -24,8 +25,6 @@ export interface SessionOptions<In, Out> {
 
 /** A longer time between two frames is a pause, not a frame rate. */
 const PAUSE_MS = 1000;
-/** Share of the budget that is planned with; the rest is for what no plan knows of. */
-const PLANNED = 0.9;
 /** A pipeline whose first frame took this many times the budget is not tried a second time to measure it. */
 const HOPELESS = 4;
 
