@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { inPage, launchChromium, openPage } from './browser.js';
@@ -34,7 +35,7 @@ export function testPages(launch: () => Promise<Browser> = launchChromium): Test
     const { page, log } = await openPage(browser, server.url);
     try {
       const result = await work(page);
-      await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(0);
+      await expect.poll(() => workersOf(page), { timeout: 30_000 }).toEqual([]);
       await page.evaluate(() => (globalThis as unknown as { gc?: () => void }).gc?.());
       expect(log.filter((line) => FAULTS.test(line))).toEqual([]);
       return result;
@@ -50,4 +51,16 @@ export function testPages(launch: () => Promise<Browser> = launchChromium): Test
     use,
     run: (module, name, ...args) => use((page) => inPage(page, module, name, ...args)),
   };
+}
+
+/** The workers of a page. What the driver still lists but cannot reach has ended before it was looked at. */
+async function workersOf(page: Page): Promise<string[]> {
+  const names = page.workers().map(async (worker) => {
+    const answer = worker.evaluate('0').then(
+      () => [worker.url()],
+      () => [],
+    );
+    return Promise.race([answer, sleep(1_000, [`${worker.url()}, busy`])]);
+  });
+  return (await Promise.all(names)).flat();
 }
