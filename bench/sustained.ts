@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StageTimes } from '../src/engine/engine.js';
-import type { UpscaleStats } from '../src/media/stats.js';
+import type { UpscaleStats } from '../src/live/stats.js';
 import type { Bench } from './browser.js';
 import type { StreamRequest, StreamState } from './pages/stream.js';
 import { digits, percent } from './table.js';

@@ -5,14 +5,6 @@
 export type { Backend, StageTimes } from './engine/engine.js';
 export { UpscaleError, type UpscaleErrorCode } from './frame/errors.js';
 export type { Size } from './frame/frame.js';
-export type { AssetUrls } from './media/assets.js';
-export type { AudioState } from './media/audio-in-step.js';
-export { frames } from './media/frames.js';
-export { fromTrack } from './media/from-track.js';
-export { clearModelCache, type LoadModelOptions, loadModel } from './media/load-model.js';
-export { type ManaUpscaleOptions, manaUpscale } from './media/mana-upscale.js';
-export type { BrowserUpscaleOptions } from './media/options.js';
-export { shareFrames } from './media/share-frames.js';
 export type {
   DroppedFrames,
   EndedEvent,
@@ -24,7 +16,15 @@ export type {
   UpscaleEvent,
   UpscaleStats,
   WindowResets,
-} from './media/stats.js';
+} from './live/stats.js';
+export type { AssetUrls } from './media/assets.js';
+export type { AudioState } from './media/audio-in-step.js';
+export { frames } from './media/frames.js';
+export { fromTrack } from './media/from-track.js';
+export { clearModelCache, type LoadModelOptions, loadModel } from './media/load-model.js';
+export { type ManaUpscaleOptions, manaUpscale } from './media/mana-upscale.js';
+export type { BrowserUpscaleOptions } from './media/options.js';
+export { shareFrames } from './media/share-frames.js';
 export { isSupported, type SupportReport, supportReport, type TrackPath } from './media/support.js';
 export {
   type AudioEvent,

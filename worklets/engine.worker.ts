@@ -1,3 +1,3 @@
-import { hostEngine, type MessageScope } from '../src/media/engine-host.js';
+import { hostEngine, type MessageScope } from '../src/worker.js';
 
 hostEngine(self as unknown as MessageScope);

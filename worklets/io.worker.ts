@@ -1,4 +1,3 @@
-import type { MessageScope } from '../src/media/engine-host.js';
-import { hostIo } from '../src/media/io-host.js';
+import { hostIo, type MessageScope } from '../src/worker.js';
 
 hostIo(self as unknown as MessageScope);

@@ -1,5 +1,5 @@
 import { noTimes } from '../../src/engine/engine.js';
-import { Meter } from '../../src/media/meter.js';
+import { Meter } from '../../src/live/meter.js';
 import { Governor } from '../../src/pipeline/governor.js';
 import { noCounts } from '../../src/pipeline/upscaler.js';
 

@@ -4,7 +4,7 @@ import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
 import { workerAssets } from '../../src/media/assets.js';
-import { Backends } from '../../src/media/backends.js';
+import { browserBackends } from '../../src/media/browser-backends.js';
 import { checkBrowserOptions } from '../../src/media/options.js';
 import type { GraphCost } from '../../src/model/manifest.js';
 import type { ShippedModel } from '../../src/model/registry.js';
@@ -61,7 +61,7 @@ async function measure(request: CaseRequest): Promise<CaseResult> {
   const { model: name, size, threads, maxTilePixels, seconds, leastFrames } = request;
   const assets = workerAssets({ engineWorker: '/dist/engine.worker.js', ort: '/dist/ort/', models: '/dist/models/' });
   const settings = checkBrowserOptions({ model: name, backend: 'wasm', threads, budgetMs: Number.POSITIVE_INFINITY });
-  const { engine, model } = await new Backends(assets, () => undefined).choose(settings);
+  const { engine, model } = await browserBackends(assets, () => undefined).choose(settings);
   if (!engine.description.includes(`${threads} thread`)) throw new Error(`The engine took ${engine.description}.`);
   let shape: StreamShape | undefined;
   const open = engine.open.bind(engine);

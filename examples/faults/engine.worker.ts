@@ -3,7 +3,8 @@
  * it as `assets: { engineWorker }` and fails it by `injectFault()`.
  */
 import { hostEngine, type MessageScope } from 'mana-upscale/worker';
-import type { ToEngine } from '../../src/media/protocol.js';
+import type { ToEngine } from '../../src/live/protocol.js';
+import type { BrowserPlatform } from '../../src/media/browser-platform.js';
 import { watchDevices } from './devices.js';
 import { type FaultMessage, faultChannel, type Order } from './faults.js';
 import { hookSessions } from './sessions.js';
@@ -48,7 +49,7 @@ let ready: Promise<unknown> = Promise.resolve();
 hostEngine({
   postMessage: (message, transfer) => scope.postMessage(message, transfer),
   addEventListener: (type, listener) =>
-    scope.addEventListener(type, (event: MessageEvent<ToEngine>) => {
+    scope.addEventListener(type, (event: MessageEvent<ToEngine<BrowserPlatform>>) => {
       const { data } = event;
       // Where ONNX Runtime is, only this message tells. Its sessions must be hooked before the engine makes any.
       if (data.type === 'start') {

@@ -1,7 +1,7 @@
 import type { OrtFiles } from '../engine/ort/runtime.js';
 import type { ModelLocation } from '../model/loader.js';
 import { SHIPPED_MODELS, type ShippedModel } from '../model/registry.js';
-import type { WorkerAssets } from './protocol.js';
+import type { WorkerAssets } from './browser-platform.js';
 
 /** Where the package's files are, for pages that host them elsewhere. All URLs; relative ones are the page's. */
 export interface AssetUrls {

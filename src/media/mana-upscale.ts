@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
+import type { UpscaleEvent, UpscaleStats } from '../live/stats.js';
 import { type Lane, type LaneEvents, laneOperator } from '../pipeline/operator.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
-import type { UpscaleEvent, UpscaleStats } from './stats.js';
 import { openStream } from './workers.js';
 
 /** Choices of {@link manaUpscale}. */

@@ -1,7 +1,7 @@
 import type { Size } from '../frame/frame.js';
+import type { StreamSettings } from '../live/protocol.js';
 import { checkUpscaleOptions, type UpscaleOptions } from '../pipeline/options.js';
 import type { AssetUrls } from './assets.js';
-import type { StreamSettings } from './protocol.js';
 
 /** Choices for upscaling in the browser. */
 export interface BrowserUpscaleOptions extends UpscaleOptions {
@@ -68,6 +68,7 @@ export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): Stream
   return {
     ...checked,
     backend,
+    followTo: null,
     size: size ? { width: size.width, height: size.height } : null,
     maxTilePixels: maxTilePixels ?? null,
     threads: threads ?? defaultThreads(),

@@ -1,7 +1,8 @@
 import type { Size } from '../frame/frame.js';
+import type { Scaler } from '../live/frame-kind.js';
 
 /** The fast scaler: the browser's own good resampling, on a canvas. Keeps the aspect, with black bars where it differs. */
-export class FastScaler {
+export class FastScaler implements Scaler<VideoFrame> {
   readonly #canvas: OffscreenCanvas;
   readonly #context: OffscreenCanvasRenderingContext2D;
 
@@ -14,7 +15,6 @@ export class FastScaler {
     this.#context.imageSmoothingQuality = 'high';
   }
 
-  /** A frame of the scaler's size with the same picture and times. The source stays the caller's. */
   draw(frame: VideoFrame): VideoFrame {
     const { width, height } = this.size;
     const zoom = Math.min(width / frame.displayWidth, height / frame.displayHeight);
@@ -34,4 +34,6 @@ export class FastScaler {
       ...(frame.duration === null ? {} : { duration: frame.duration }),
     });
   }
+
+  dispose(): void {}
 }

@@ -1,7 +1,7 @@
+import type { UpscaleStats } from '../live/stats.js';
 import { audioWorkletUrl } from './assets.js';
 import { AudioInStep, type AudioState } from './audio-in-step.js';
 import type { BrowserUpscaleOptions } from './options.js';
-import type { UpscaleStats } from './stats.js';
 import { type UpscaledTrack, upscaleTrack } from './upscale-track.js';
 
 /** Choices for {@link upscaleStream}: those for its video, and how its audio is delayed. */

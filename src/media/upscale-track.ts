@@ -1,9 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { UpscaleError } from '../frame/errors.js';
-import { readByElement, type Ticker, trackOfCanvas } from './element.js';
-import { checkTrack } from './from-track.js';
-import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
-import type { StreamSettings, StreamSink, StreamSource } from './protocol.js';
+import type { StreamSettings } from '../live/protocol.js';
 import {
   type EndedEvent,
   type FallbackEvent,
@@ -12,7 +9,11 @@ import {
   noStats,
   type UpscaleEvent,
   type UpscaleStats,
-} from './stats.js';
+} from '../live/stats.js';
+import type { StreamSink, StreamSource } from './browser-platform.js';
+import { readByElement, type Ticker, trackOfCanvas } from './element.js';
+import { checkTrack } from './from-track.js';
+import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
 import { supportReport, type TrackPath } from './support.js';
 import { openStream, type StreamEvents, type WorkerStream } from './workers.js';
 

@@ -1,7 +1,8 @@
 import { UpscaleError } from '../frame/errors.js';
+import type { StreamSettings } from '../live/protocol.js';
+import type { Interruption, UpscaleEvent, UpscaleStats } from '../live/stats.js';
 import { type AssetUrls, startIoWorker, workerAssets } from './assets.js';
-import type { FromIo, StreamSettings, StreamSink, StreamSource, ToIo } from './protocol.js';
-import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
+import type { FromIo, StreamSink, StreamSource, ToIo } from './browser-platform.js';
 
 /** What the page hears from one stream. */
 export interface StreamEvents {
@@ -72,7 +73,7 @@ export function openStream(
       if (streams.has(id)) post({ type: 'end', id });
     },
     enable: (enabled) => {
-      if (streams.has(id)) post({ type: 'enable', id, enabled });
+      if (streams.has(id)) post({ type: 'ask', id, ask: { enabled } });
     },
     interrupt: (cause) => {
       if (streams.has(id)) post({ type: 'interrupt', id, cause });
@@ -101,7 +102,7 @@ function start(assets: AssetUrls): NonNullable<typeof shared> {
     if (data.type === 'frame') {
       if (events?.frame) events.frame(data.frame);
       else data.frame.close();
-    } else if (data.type === 'track') events?.track?.(data.track);
+    } else if (data.type === 'tell') events?.track?.(data.tell);
     else if (data.type === 'tick') events?.tick?.();
     else if (data.type === 'stats') events?.stats(data.stats);
     else if (data.type === 'event') events?.event(data.event);

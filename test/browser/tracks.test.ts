@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
-import type { UpscaleStats } from '../../src/media/stats.js';
+import type { UpscaleStats } from '../../src/live/stats.js';
 import type {
   endings,
   figures,

@@ -1,8 +1,8 @@
 import { supportReport, upscaleTrack } from '/dist/index.js';
 import { workerAssets } from '../../src/media/assets.js';
-import { hostIo } from '../../src/media/io-host.js';
+import type { FromIo, ToIo } from '../../src/media/browser-platform.js';
 import { checkBrowserOptions } from '../../src/media/options.js';
-import type { FromIo, ToIo } from '../../src/media/protocol.js';
+import { hostIo } from '../../src/worker.js';
 import { bytesOf, eachFrame, panTrack, psnr, sleep, until, view } from './sources.js';
 
 const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 } as const;
@@ -31,7 +31,7 @@ export async function trackInWorker(): Promise<{ psnr: number; frames: number; s
   hostIo({
     postMessage: (message) => {
       const { data } = { data: message as FromIo };
-      if (data.type === 'track') output = data.track;
+      if (data.type === 'tell') output = data.tell;
       if (data.type === 'ended') ended = true;
       if (data.type === 'event' && data.event.type === 'level') network = data.event.to === 'full';
     },

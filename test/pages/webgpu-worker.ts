@@ -1,7 +1,7 @@
 import { lastValueFrom, Subject, tap } from 'rxjs';
 import { manaUpscale } from '/dist/index.js';
 import { workerAssets } from '../../src/media/assets.js';
-import { Backends } from '../../src/media/backends.js';
+import { browserBackends } from '../../src/media/browser-backends.js';
 import { checkBrowserOptions } from '../../src/media/options.js';
 import { bytesOf, sleep, until, viewFrame } from './sources.js';
 
@@ -96,7 +96,7 @@ export async function choosing(backend: 'auto' | 'webgpu', sabotage: boolean): P
     models: `${folder}models`,
   });
   const fallbacks: string[] = [];
-  const backends = new Backends(assets, () => undefined);
+  const backends = browserBackends(assets, () => undefined);
   const settings = checkBrowserOptions({ backend, model: 'mana-nano-x2' });
   const { engine } = await backends.choose(settings, {
     fallback: (...reason) => void fallbacks.push(reason.join(' ')),

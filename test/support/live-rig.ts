@@ -2,11 +2,16 @@ import { vi } from 'vitest';
 import type { Comparison, EngineStream, LoadedModel, StreamShape } from '../../src/engine/engine.js';
 import { noTimes } from '../../src/engine/engine.js';
 import { UpscaleError } from '../../src/frame/errors.js';
-import { EngineLink } from '../../src/media/engine-link.js';
-import { IoStream } from '../../src/media/io-stream.js';
+import type { Choice, Verified } from '../../src/live/backends.js';
+import { hostEngine } from '../../src/live/engine-host.js';
+import { EngineLink } from '../../src/live/engine-link.js';
+import { IoStream } from '../../src/live/io-stream.js';
+import type { StreamSettings } from '../../src/live/protocol.js';
+import type { MessageScope } from '../../src/live/scope.js';
+import type { UpscaleEvent } from '../../src/live/stats.js';
+import type { BrowserPlatform, WorkerAssets } from '../../src/media/browser-platform.js';
+import { VIDEO_FRAMES } from '../../src/media/frame-shape.js';
 import { checkBrowserOptions } from '../../src/media/options.js';
-import type { StreamSettings, WorkerAssets } from '../../src/media/protocol.js';
-import type { UpscaleEvent } from '../../src/media/stats.js';
 
 /**
  * The live core in virtual time: the real `io` stream, link, hosts, sessions and pipelines, around an engine whose work is
@@ -75,10 +80,10 @@ class Exclusive {
 }
 
 /** Stands in for the backends of the engine worker. */
-export class Backends {
+class Sleepers implements Choice<VideoFrame> {
   readonly #runtime = new Exclusive();
 
-  async choose(settings: StreamSettings): Promise<unknown> {
+  async choose(settings: StreamSettings): Promise<Verified<VideoFrame>> {
     await sleep(30);
     const name = settings.model === 'auto' ? 'mana-live-x2' : String(settings.model);
     const model = models.get(name);
@@ -91,7 +96,7 @@ export class Backends {
         macsPerPixel === model?.manifest.fuse.macsPerPixel ? world.tilePixels : Number.POSITIVE_INFINITY,
       open: async (_: LoadedModel, shape: StreamShape) => this.#stream(shape, model?.manifest.align ?? 8, cost),
     };
-    return { engine, model };
+    return { engine, model } as unknown as Verified<VideoFrame>;
   }
 
   async check(): Promise<void> {}
@@ -133,13 +138,13 @@ export class Backends {
 }
 
 /** A worker that is none: messages arrive in later turns, and frames that are sent are gone here. */
-function startWorker(host: typeof import('../../src/media/engine-host.js').hostEngine): Worker {
+function startWorker(): Worker {
   world.workers++;
   const page = new EventTarget();
   let dead = false;
   let receive: (event: MessageEvent) => void = () => undefined;
   const gone = (message: { frame?: VideoFrame }): void => message.frame?.close();
-  host({
+  const scope: MessageScope = {
     postMessage: (message) => {
       queueMicrotask(() => {
         if (dead) gone(message as object);
@@ -149,7 +154,8 @@ function startWorker(host: typeof import('../../src/media/engine-host.js').hostE
     addEventListener: (_type, listener) => {
       receive = listener;
     },
-  });
+  };
+  hostEngine<BrowserPlatform>(scope, () => new Sleepers());
   return Object.assign(page, {
     postMessage: (message: { frame?: VideoFrame }) => {
       setTimeout(() => (dead ? gone(message) : receive(new MessageEvent('message', { data: message }))), 0.2);
@@ -162,20 +168,20 @@ function startWorker(host: typeof import('../../src/media/engine-host.js').hostE
 
 /** A stream of the rig. */
 export interface LiveStream {
-  readonly io: IoStream;
+  readonly io: IoStream<BrowserPlatform>;
   readonly out: { readonly timestamp: number; readonly atMs: number }[];
   readonly events: UpscaleEvent[];
 }
 
 /** Begins virtual time and gives what opens streams. */
-export function liveRig(
-  loaded: ReadonlyMap<string, LoadedModel>,
-  host: typeof import('../../src/media/engine-host.js').hostEngine,
-): { link: EngineLink; open(id: number, options?: Parameters<typeof checkBrowserOptions>[0]): LiveStream } {
+export function liveRig(loaded: ReadonlyMap<string, LoadedModel>): {
+  link: EngineLink<BrowserPlatform>;
+  open(id: number, options?: Parameters<typeof checkBrowserOptions>[0]): LiveStream;
+} {
   models = loaded;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'] });
   vi.stubGlobal('VideoFrame', CountedFrame);
-  const link = new EngineLink({ engineWorker: '' } as WorkerAssets, () => startWorker(host));
+  const link = new EngineLink<BrowserPlatform>({ engineWorker: '' } as WorkerAssets, startWorker);
   return {
     link,
     open: (id, options = {}) => {
@@ -187,8 +193,13 @@ export function liveRig(
         return true;
       };
       const settings = checkBrowserOptions({ model: 'mana-live-x2', ...options });
-      const io = new IoStream(id, settings, link, { write, close: async () => undefined }, (event) =>
-        events.push(event),
+      const io = new IoStream<BrowserPlatform>(
+        id,
+        settings,
+        VIDEO_FRAMES,
+        link,
+        { write, close: async () => undefined },
+        (event) => events.push(event),
       );
       return { io, out, events };
     },
@@ -197,7 +208,7 @@ export function liveRig(
 
 /** Pushes `count` frames, one every 33 ms, into each stream; gives the time of the frame after them. */
 export async function feed(
-  streams: readonly IoStream[],
+  streams: readonly IoStream<BrowserPlatform>[],
   count: number,
   fromUs: number,
   widths = [192, 64],

@@ -3,9 +3,6 @@ import type { LoadedModel } from '../../src/engine/engine.js';
 import { feed, type LiveStream, liveRig, world } from '../support/live-rig.js';
 import { shippedModel } from '../support/models.js';
 
-vi.mock('../../src/media/backends.js', async () => ({ Backends: (await import('../support/live-rig.js')).Backends }));
-
-const { hostEngine } = await import('../../src/media/engine-host.js');
 const models = new Map<string, LoadedModel>();
 let rig: ReturnType<typeof liveRig>;
 let streams: LiveStream[];
@@ -24,7 +21,7 @@ beforeEach(() => {
     workers: 0,
   });
   Object.assign(world.costMs, { 'mana-live-x2': 20, 'mana-nano-x2': 5 });
-  rig = liveRig(models, hostEngine);
+  rig = liveRig(models);
   streams = [];
 });
 

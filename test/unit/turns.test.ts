@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Turns } from '../../src/media/turns.js';
+import { Turns } from '../../src/live/turns.js';
 
 it('one at a time, the highest rank first, and of equals who came first', async () => {
   const turns = new Turns();

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Watchdog } from '../../src/media/watchdog.js';
+import { Watchdog } from '../../src/live/watchdog.js';
 import { VirtualClock } from '../support/clock.js';
 
 let clock: VirtualClock;

@@ -3,18 +3,19 @@ import type { Size } from '../frame/frame.js';
 import type { LoadProgress } from '../model/loader.js';
 import { realClock } from '../pipeline/clock.js';
 import type { Variant } from '../pipeline/levels.js';
-import type { EngineReport, FromEngine, StreamSettings, ToEngine, WorkerAssets } from './protocol.js';
+import type { EngineReport, FromEngine, Platform, StreamSettings, ToEngine } from './protocol.js';
+import type { WorkerLike } from './scope.js';
 import { compareRanks, type Rank, Turns } from './turns.js';
 import { type CallKind, Watchdog } from './watchdog.js';
 
 /** A stream of the `io` worker, as the engine's link sees it. */
-export interface EngineClient {
+export interface EngineClient<F> {
   readonly settings: StreamSettings;
   /** Who goes first where there is not the time for all. */
   readonly rank: Rank;
   /** Share of the engine's time that the stream takes, 0..1. */
   readonly load: number;
-  frame(frame: VideoFrame): void;
+  frame(frame: F): void;
   fallback(from: string, to: string, reason: string): void;
   loading(progress: LoadProgress): void;
   /** The network is gone for this stream, unasked: its device or its worker is, or it failed between calls. */
@@ -23,7 +24,7 @@ export interface EngineClient {
 
 /** What a frame is sent with. */
 export type FrameOrder = Pick<
-  Extract<ToEngine, { type: 'frame' }>,
+  Extract<ToEngine<Platform>, { type: 'frame' }>,
   'size' | 'variant' | 'arrivedMs' | 'lookahead' | 'passedUs' | 'fresh'
 >;
 
@@ -45,16 +46,16 @@ interface PendingCall {
  * The `io` worker's end of the `engine` worker. When the engine crashes, hangs, is gone or computes wrongly it is ended,
  * all its streams are told, and the next call starts a new one.
  */
-export class EngineLink {
-  readonly #clients = new Map<number, EngineClient>();
+export class EngineLink<P extends Platform> {
+  readonly #clients = new Map<number, EngineClient<P['frame']>>();
   readonly #calls = new Map<number, PendingCall>();
   readonly #turns = new Turns();
   readonly #watchdog = new Watchdog(
     realClock,
-    () => this.#worker?.postMessage({ type: 'ping' } satisfies ToEngine),
+    () => this.#worker?.postMessage({ type: 'ping' } satisfies ToEngine<P>),
     (reason) => this.#fail(reason),
   );
-  #worker: Worker | undefined;
+  #worker: WorkerLike | undefined;
   #nextCall = 0;
   #answered: () => void = () => undefined;
   #faultyDevices = 0;
@@ -64,11 +65,11 @@ export class EngineLink {
   restarts = 0;
 
   constructor(
-    readonly assets: WorkerAssets,
-    readonly create: (url: string) => Worker = (url) => new Worker(url, { type: 'module', name: 'mana-engine' }),
+    readonly assets: P['assets'],
+    readonly create: (assets: P['assets']) => WorkerLike,
   ) {}
 
-  open(id: number, client: EngineClient): void {
+  open(id: number, client: EngineClient<P['frame']>): void {
     this.#clients.set(id, client);
     // A worker that starts now opens all streams; backend and model load while the first frame is still to come.
     try {
@@ -85,7 +86,7 @@ export class EngineLink {
   }
 
   /** Share of the engine's time that streams of higher rank leave for this one, 0..1. */
-  share(client: EngineClient): number {
+  share(client: EngineClient<P['frame']>): number {
     let share = 1;
     for (const other of this.#clients.values()) {
       if (other !== client && compareRanks(other.rank, client.rank) > 0) share -= other.load;
@@ -94,7 +95,7 @@ export class EngineLink {
   }
 
   /** Settles with what ends the turn when this stream may hand over its next frame. */
-  turn(client: EngineClient): Promise<() => void> {
+  turn(client: EngineClient<P['frame']>): Promise<() => void> {
     return this.shared ? this.#turns.take(client.rank) : Promise.resolve(() => undefined);
   }
 
@@ -121,15 +122,15 @@ export class EngineLink {
    */
   frame(
     id: number,
-    frame: VideoFrame,
+    frame: P['frame'],
     order: FrameOrder,
   ): { taken: Promise<void>; done: Promise<EngineReport | undefined> } {
     let take: () => void = () => undefined;
     const taken = new Promise<void>((resolve) => {
       take = resolve;
     });
-    const message = (call: number): ToEngine => ({ type: 'frame', id, call, frame, ...order });
-    const done = this.#call(id, 'frame', message, [frame], take);
+    const message = (call: number): ToEngine<P> => ({ type: 'frame', id, call, frame, ...order });
+    const done = this.#call(id, 'frame', message, [frame as unknown as Transferable], take);
     const over = (): void => {
       // Only has an effect when the frame was never sent.
       frame.close();
@@ -184,7 +185,7 @@ export class EngineLink {
   #call(
     id: number,
     kind: CallKind,
-    message: (call: number) => ToEngine,
+    message: (call: number) => ToEngine<P>,
     transfer: Transferable[] = [],
     taken: () => void = () => undefined,
   ): Promise<EngineReport | undefined> {
@@ -203,21 +204,21 @@ export class EngineLink {
   }
 
   /** A GPU that was lost, or computed wrongly, twice is left alone. */
-  #opening(id: number, { settings }: EngineClient): ToEngine {
+  #opening(id: number, { settings }: EngineClient<P['frame']>): ToEngine<P> {
     return { type: 'open', id, settings: this.#faultyDevices < 2 ? settings : { ...settings, backend: 'wasm' } };
   }
 
-  #start(): Worker {
-    const worker = this.create(this.assets.engineWorker);
+  #start(): WorkerLike {
+    const worker = this.create(this.assets);
     this.#watchdog.forget();
-    worker.addEventListener('message', ({ data }: MessageEvent<FromEngine>) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<FromEngine<P>>) => {
       // What a worker that was ended had sent before may still arrive.
       if (this.#worker === worker) this.#receive(data);
       else if (data.type === 'frame') data.frame.close();
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const reason = event.message || `${this.assets.engineWorker} could not be loaded`;
+      const reason = event.message || 'it could not be loaded';
       if (this.#worker === worker) this.#fail(`The engine worker failed: ${reason}.`);
     });
     this.#post(worker, { type: 'start', assets: this.assets });
@@ -225,7 +226,7 @@ export class EngineLink {
     return worker;
   }
 
-  #receive(message: FromEngine): void {
+  #receive(message: FromEngine<P>): void {
     this.#watchdog.heard();
     if (message.type === 'pong') {
       this.#answered();
@@ -286,7 +287,7 @@ export class EngineLink {
     return pending;
   }
 
-  #post(worker: Worker, message: ToEngine, transfer: Transferable[] = []): void {
+  #post(worker: WorkerLike, message: ToEngine<P>, transfer: Transferable[] = []): void {
     worker.postMessage(message, transfer);
   }
 }

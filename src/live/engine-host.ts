@@ -6,32 +6,29 @@ import type { Variant } from '../pipeline/levels.js';
 import { sumOf } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
 import { noCounts } from '../pipeline/upscaler.js';
-import { Backends, type Verified } from './backends.js';
+import type { Choice, Verified } from './backends.js';
 import { EngineLane } from './engine-lane.js';
-import type { EngineReport, FromEngine, StreamSettings, ToEngine } from './protocol.js';
+import type { EngineReport, FromEngine, Platform, StreamSettings, ToEngine } from './protocol.js';
+import type { MessageScope } from './scope.js';
 
 /** Progress of a model is told this often. */
 const PROGRESS_EVERY_MS = 200;
 /** Engines in use are asked their golden tiles this often, but for no more than this share of the time. */
 const CHECK = { everyMs: 1_000, share: 0.01 } as const;
 
-/** The part of a worker's global scope, or of a port, that hosts need. */
-export interface MessageScope {
-  /** Sends to the other side. */
-  postMessage(message: unknown, transfer?: Transferable[]): void;
-  /** Listens to the other side. */
-  addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
-}
-
 /**
  * Runs the `engine` worker: answers the calls of the `io` worker for all streams of a page.
  * It owns the GPU device and ONNX Runtime; it knows no tracks.
+ * @param start makes the backends; `lost` is to be called when one of them is gone
  */
-export function hostEngine(scope: MessageScope): void {
-  const streams = new Map<number, EngineStreamHost>();
-  let backends: Backends | undefined;
+export function hostEngine<P extends Platform>(
+  scope: MessageScope,
+  start: (assets: P['assets'], lost: (backend: Backend, reason: string) => void) => Choice<P['frame']>,
+): void {
+  const streams = new Map<number, EngineStreamHost<P>>();
+  let backends: Choice<P['frame']> | undefined;
   let checkMs = Number.POSITIVE_INFINITY;
-  const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
+  const post = (message: FromEngine<P>, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
   const lose = (backend: Backend, error: UpscaleError): void => {
     for (const stream of streams.values()) stream.lose(backend, error);
@@ -40,7 +37,7 @@ export function hostEngine(scope: MessageScope): void {
   /** Whatever goes wrong in a machine, wrong numbers look like a picture: they have to be looked for. */
   const check = async (): Promise<void> => {
     const start = performance.now();
-    const inUse: Verified[] = [];
+    const inUse: Verified<P['frame']>[] = [];
     for (const one of [...streams.values()].flatMap(({ verified }) => verified)) {
       if (!inUse.some(({ engine, model }) => engine === one.engine && model === one.model)) inUse.push(one);
     }
@@ -57,13 +54,13 @@ export function hostEngine(scope: MessageScope): void {
   };
   setTimeout(check, CHECK.everyMs);
 
-  scope.addEventListener('message', ({ data }: MessageEvent<ToEngine>) => {
+  scope.addEventListener('message', ({ data }: MessageEvent<ToEngine<P>>) => {
     if (data.type === 'start') {
-      backends = new Backends(data.assets, (backend, reason) =>
+      backends = start(data.assets, (backend, reason) =>
         lose(backend, new UpscaleError('backend-unavailable', reason)),
       );
     } else if (data.type === 'open' && backends) {
-      streams.set(data.id, new EngineStreamHost(data.id, data.settings, backends, post));
+      streams.set(data.id, new EngineStreamHost<P>(data.id, data.settings, backends, post));
     } else if (data.type === 'ping') {
       post({ type: 'pong' });
     } else if (data.type === 'reset') {
@@ -82,11 +79,11 @@ export function hostEngine(scope: MessageScope): void {
   });
 }
 
-type Call = Extract<ToEngine, { call: number }>;
+type Call<P extends Platform> = Extract<ToEngine<P>, { call: number }>;
 
 /** One stream: the network that was asked for, and the smaller one where there is one. */
-class EngineStreamHost {
-  readonly #lanes = new Map<Variant, EngineLane>();
+class EngineStreamHost<P extends Platform> {
+  readonly #lanes = new Map<Variant, EngineLane<P['frame']>>();
   /** Whose frames come out. */
   #active: Variant = 'own';
   /** What sessions that are over have done. */
@@ -96,18 +93,18 @@ class EngineStreamHost {
   constructor(
     readonly id: number,
     readonly settings: StreamSettings,
-    readonly backends: Backends,
-    readonly post: (message: FromEngine, transfer?: Transferable[]) => void,
+    readonly backends: Choice<P['frame']>,
+    readonly post: (message: FromEngine<P>, transfer?: Transferable[]) => void,
   ) {
     void this.preload('own');
   }
 
   /** The engines and models in use. */
-  get verified(): Verified[] {
+  get verified(): Verified<P['frame']>[] {
     return [...this.#lanes.values()].flatMap(({ verified }) => (verified ? [verified] : []));
   }
 
-  call(message: Call): void {
+  call(message: Call<P>): void {
     const variant = message.type === 'flush' ? this.#active : message.variant;
     this.#run(message).then(
       () => this.post({ type: 'done', id: this.id, call: message.call, report: this.#report(variant) }),
@@ -145,7 +142,7 @@ class EngineStreamHost {
     for (const lane of this.#lanes.values()) lane.close();
   }
 
-  async #run(message: Call): Promise<void> {
+  async #run(message: Call<P>): Promise<void> {
     if (message.type === 'flush') return this.#lanes.get(this.#active)?.session.flush();
     if (message.type === 'preload') return this.preload(message.variant);
     if (message.type === 'prepare') {
@@ -190,13 +187,13 @@ class EngineStreamHost {
     }
   }
 
-  #lane(variant: Variant): EngineLane {
+  #lane(variant: Variant): EngineLane<P['frame']> {
     let lane = this.#lanes.get(variant);
     if (!lane) {
       const smaller = smallerModel(this.settings.model, this.verified[0]?.engine.backend, this.settings.scale);
       const settings = variant === 'small' && smaller ? { ...this.settings, model: smaller.name } : this.settings;
       lane = new EngineLane(settings, this.backends, {
-        frame: (frame) => this.post({ type: 'frame', id: this.id, frame }, [frame]),
+        frame: (frame) => this.post({ type: 'frame', id: this.id, frame }, [frame as unknown as Transferable]),
         fallback: (from, to, reason) => this.post({ type: 'fallback', id: this.id, from, to, reason }),
         progress: (progress) => this.#tellProgress(progress),
         failed: (thrown) => this.#failed(thrown, null),
@@ -235,7 +232,7 @@ class EngineStreamHost {
   }
 
   /** A session ends with its counts; the stream's go on. */
-  #keepCounts({ session }: EngineLane): void {
+  #keepCounts({ session }: EngineLane<P['frame']>): void {
     this.#past.counts = sumOf(this.#past.counts, session.counts);
     this.#past.times = sumOf(this.#past.times, session.times);
   }

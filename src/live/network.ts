@@ -7,7 +7,7 @@ import type { Variant } from '../pipeline/levels.js';
 import { Ramp } from '../pipeline/ramp.js';
 import { Alarm } from './alarm.js';
 import type { EngineClient, EngineLink, FrameOrder } from './engine-link.js';
-import type { EngineReport } from './protocol.js';
+import type { EngineReport, Platform } from './protocol.js';
 
 /** Share of the budget for which a frame waits for its turn. */
 const FOR_TURN = 0.5;
@@ -21,8 +21,8 @@ export interface NetworkListener {
 }
 
 /** A frame that may go to the network. */
-export interface Candidate {
-  readonly frame: VideoFrame;
+export interface Candidate<F> {
+  readonly frame: F;
   /** On the clock of the network. */
   readonly arrivedMs: number;
 }
@@ -31,7 +31,7 @@ export interface Candidate {
  * One stream's networks in the engine: makes them ready when the governor wants them, hands over frames, and knows which
  * of those have not come out. When the oldest of them is late, the stream goes on without it.
  */
-export class Network {
+export class Network<P extends Platform> {
   /** The network that is ready for the source's present form. */
   #ready: Variant | undefined;
   /** What is being made ready. */
@@ -39,7 +39,7 @@ export class Network {
   /** Frames that were handed over and have not come out, oldest first. */
   readonly #inside: { timestampUs: number; arrivedMs: number }[] = [];
   /** What waits for its turn. */
-  #offered: Candidate | undefined;
+  #offered: Candidate<P['frame']> | undefined;
   #calls = 0;
   /** Raised when the oldest frame is late: until the engine has answered, frames go another way. */
   readonly #late = new Alarm();
@@ -50,8 +50,8 @@ export class Network {
 
   constructor(
     readonly id: number,
-    readonly engine: EngineLink,
-    readonly client: EngineClient,
+    readonly engine: EngineLink<P>,
+    readonly client: EngineClient<P['frame']>,
     readonly governor: Governor,
     readonly clock: Clock,
     readonly listener: NetworkListener,
@@ -118,10 +118,10 @@ export class Network {
    * @returns the frame, if there was no time for it; otherwise the engine owns it, and the next one may follow
    */
   async offer(
-    first: Candidate,
+    first: Candidate<P['frame']>,
     order: Pick<FrameOrder, 'size' | 'fresh' | 'passedUs'>,
-    newest: (first: Candidate) => Candidate,
-  ): Promise<Candidate | undefined> {
+    newest: (first: Candidate<P['frame']>) => Candidate<P['frame']>,
+  ): Promise<Candidate<P['frame']> | undefined> {
     if (this.#calls === 0) this.#late.calm();
     const turn = this.engine.turn(this.client);
     this.#offered = first;
@@ -210,7 +210,7 @@ export class Network {
 
   /** Calls the engine, and learns from its answer. Neither promise rejects. */
   #send(
-    frame: VideoFrame,
+    frame: P['frame'],
     arrivedMs: number,
     order: Pick<FrameOrder, 'size' | 'fresh' | 'passedUs' | 'lookahead'>,
     release: () => void,

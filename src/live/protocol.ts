@@ -1,26 +1,37 @@
 import type { Backend, StageTimes } from '../engine/engine.js';
-import type { OrtFiles } from '../engine/ort/runtime.js';
 import type { UpscaleErrorCode } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
-import type { LoadProgress, ModelLocation } from '../model/loader.js';
-import type { ShippedModel } from '../model/registry.js';
+import type { LoadProgress } from '../model/loader.js';
 import type { Variant } from '../pipeline/levels.js';
 import type { CheckedUpscaleOptions } from '../pipeline/options.js';
 import type { UpscalerCounts } from '../pipeline/upscaler.js';
+import type { OwnedFrame } from './frame-kind.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 
-/** URLs the workers need, all absolute. */
-export interface WorkerAssets {
-  readonly engineWorker: string;
-  readonly ort: Readonly<Record<'webgpu' | 'wasm', OrtFiles>>;
-  readonly models: Readonly<Record<ShippedModel, ModelLocation>>;
+/** What differs between the browser and Node. */
+export interface Platform {
+  /** What a frame is. It crosses threads by transfer. */
+  readonly frame: OwnedFrame;
+  /** What engine workers are started with. */
+  readonly assets: object;
+  /** Where a stream's frames can come from, and where its output can go. */
+  readonly source: unknown;
+  readonly sink: unknown;
+  /** What a stream's source and sink can be asked for, and what they tell. */
+  readonly ask: unknown;
+  readonly tell: unknown;
 }
 
 /** Choices for one stream, checked and filled in. */
 export interface StreamSettings extends CheckedUpscaleOptions {
-  readonly backend: 'auto' | 'webgpu' | 'wasm';
+  readonly backend: 'auto' | Backend;
   /** Size of the output, or `null`: `scale` times the first source size. */
   readonly size: Size | null;
+  /**
+   * Most pixels of an output that follows its source: `scale` times each source size, or the source's own where that is
+   * more. `null`: the output keeps its size.
+   */
+  readonly followTo: number | null;
   /** Most pixels of a tile, halo included; `null`: as the engine allows. */
   readonly maxTilePixels: number | null;
   readonly threads: number;
@@ -30,52 +41,40 @@ export interface StreamSettings extends CheckedUpscaleOptions {
   readonly endWithSource: boolean;
 }
 
-/** Where a stream's frames come from: a readable, a track that this worker reads itself, or `frame` messages. */
-export type StreamSource =
-  | { readonly kind: 'readable'; readonly readable: ReadableStream<VideoFrame> }
-  | { readonly kind: 'track'; readonly track: MediaStreamTrack }
-  | { readonly kind: 'messages' };
-
-/** Where its output goes: a writable, a track that this worker makes, or `frame` messages. */
-export type StreamSink =
-  | { readonly kind: 'writable'; readonly writable: WritableStream<VideoFrame> }
-  | { readonly kind: 'track' }
-  | { readonly kind: 'messages' };
-
 /** Page to `io` worker. */
-export type ToIo =
-  | { readonly type: 'start'; readonly assets: WorkerAssets }
+export type ToIo<P extends Platform> =
+  | { readonly type: 'start'; readonly assets: P['assets'] }
   | {
       readonly type: 'open';
       readonly id: number;
       readonly settings: StreamSettings;
-      readonly source: StreamSource;
-      readonly sink: StreamSink;
+      readonly source: P['source'];
+      readonly sink: P['sink'];
     }
-  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+  | { readonly type: 'frame'; readonly id: number; readonly frame: P['frame'] }
   | { readonly type: 'end'; readonly id: number }
-  | { readonly type: 'enable'; readonly id: number; readonly enabled: boolean }
   /** What comes from now on does not go on from what came before. */
   | { readonly type: 'interrupt'; readonly id: number; readonly cause: Interruption }
   /** Another source takes the place of the one that was. */
-  | { readonly type: 'source'; readonly id: number; readonly source: StreamSource }
+  | { readonly type: 'source'; readonly id: number; readonly source: P['source'] }
   /** The page wants a `tick` so often, in milliseconds; `null`: none any more. */
   | { readonly type: 'ticks'; readonly id: number; readonly everyMs: number | null }
+  | { readonly type: 'ask'; readonly id: number; readonly ask: P['ask'] }
   | { readonly type: 'priority'; readonly id: number; readonly priority: number }
   | { readonly type: 'close'; readonly id: number };
 
 /** `io` worker to page. */
-export type FromIo =
-  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
-  | { readonly type: 'track'; readonly id: number; readonly track: MediaStreamTrack }
+export type FromIo<P extends Platform> =
+  | { readonly type: 'frame'; readonly id: number; readonly frame: P['frame'] }
+  | { readonly type: 'tell'; readonly id: number; readonly tell: P['tell'] }
   | { readonly type: 'tick'; readonly id: number }
   | { readonly type: 'stats'; readonly id: number; readonly stats: UpscaleStats }
   | { readonly type: 'event'; readonly id: number; readonly event: UpscaleEvent }
   | { readonly type: 'ended'; readonly id: number };
 
 /** `io` worker to `engine` worker. */
-export type ToEngine =
-  | { readonly type: 'start'; readonly assets: WorkerAssets }
+export type ToEngine<P extends Platform> =
+  | { readonly type: 'start'; readonly assets: P['assets'] }
   | { readonly type: 'open'; readonly id: number; readonly settings: StreamSettings }
   | {
       readonly type: 'prepare';
@@ -89,7 +88,7 @@ export type ToEngine =
       readonly id: number;
       readonly call: number;
       readonly size: Size;
-      readonly frame: VideoFrame;
+      readonly frame: P['frame'];
       /** The network that it is for. */
       readonly variant: Variant;
       /** When it came, in milliseconds since 1970: workers' own clocks begin at different times. */
@@ -131,8 +130,8 @@ export interface EngineReport {
 }
 
 /** `engine` worker to `io` worker. Each call is answered once, by `done` or `failed`; a frame's by `taken` before. */
-export type FromEngine =
-  | { readonly type: 'frame'; readonly id: number; readonly frame: VideoFrame }
+export type FromEngine<P extends Platform> =
+  | { readonly type: 'frame'; readonly id: number; readonly frame: P['frame'] }
   /** The frame's pixels have been read: the next one may be sent, and waits while this one is worked on. */
   | { readonly type: 'taken'; readonly id: number; readonly call: number }
   | { readonly type: 'done'; readonly id: number; readonly call: number; readonly report: EngineReport | null }

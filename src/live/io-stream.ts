@@ -5,11 +5,11 @@ import { Governor } from '../pipeline/governor.js';
 import { byNetwork, type Level } from '../pipeline/levels.js';
 import { Mailbox } from '../pipeline/mailbox.js';
 import type { EngineClient, EngineLink } from './engine-link.js';
-import { type FrameShape, sameShape, shapeOf, shownLike } from './frame-shape.js';
+import { type FrameKind, type FrameShape, sameShape } from './frame-kind.js';
 import { Meter } from './meter.js';
 import { type Candidate, Network } from './network.js';
 import { OutputSize } from './output-size.js';
-import type { StreamSettings } from './protocol.js';
+import type { Platform, StreamSettings } from './protocol.js';
 import type { Interruption, UpscaleEvent, UpscaleStats } from './stats.js';
 import type { Rank } from './turns.js';
 
@@ -17,9 +17,9 @@ import type { Rank } from './turns.js';
 const SILENT_MS = 1_000;
 
 /** Where a stream's output goes. */
-export interface Sink {
-  /** Takes a frame and owns it. `false`: its consumer is behind, and the frame is gone. */
-  write(frame: VideoFrame): boolean;
+export interface Sink<F> {
+  /** Takes a frame, and owns it, and what made it. `false`: its consumer is behind, and the frame is gone. */
+  write(frame: F, made: Level): boolean;
   /** Settles when the frames that were written have left, or never will. */
   close(): Promise<void>;
 }
@@ -28,13 +28,13 @@ export interface Sink {
  * One stream in the `io` worker: decides for each source frame what makes its picture, and sees to it that frames leave
  * in order, at one size and in time, whatever happens to the engine.
  */
-export class IoStream {
+export class IoStream<P extends Platform> {
   readonly #meter: Meter;
   readonly #governor: Governor;
-  readonly #network: Network;
-  readonly #mailbox: Mailbox<Candidate>;
-  readonly #client: EngineClient;
-  readonly #output: OutputSize;
+  readonly #network: Network<P>;
+  readonly #mailbox: Mailbox<Candidate<P['frame']>>;
+  readonly #client: EngineClient<P['frame']>;
+  readonly #output: OutputSize<P['frame']>;
   /** Of the frames that go to the network now. */
   #shape: FrameShape | undefined;
   /** The source is as large as the output. */
@@ -54,22 +54,26 @@ export class IoStream {
   constructor(
     readonly id: number,
     readonly settings: StreamSettings,
-    readonly engine: EngineLink,
-    readonly sink: Sink,
+    readonly kind: FrameKind<P['frame']>,
+    readonly engine: EngineLink<P>,
+    readonly sink: Sink<P['frame']>,
     readonly tell: (event: UpscaleEvent) => void,
   ) {
     this.#meter = new Meter(realClock.now());
     this.#governor = new Governor(settings);
     this.#priority = settings.priority;
-    this.#output = new OutputSize((ms) => this.#governor.scaled(ms));
-    if (settings.size) this.#fix(settings.size);
-    this.#mailbox = new Mailbox<Candidate>(
+    this.#output = new OutputSize(kind, (ms) => this.#governor.scaled(ms));
+    if (settings.size) {
+      this.#output.fix(settings.size);
+      this.#meter.outputSize(settings.size);
+    }
+    this.#mailbox = new Mailbox<Candidate<P['frame']>>(
       (candidate) => this.#handle(candidate),
       (candidate) => this.#dropBusy(candidate),
       (thrown) => this.#lost(reasonOf(thrown)),
     );
     this.#client = this.#newClient();
-    this.#network = new Network(id, engine, this.#client, this.#governor, realClock, {
+    this.#network = new Network<P>(id, engine, this.#client, this.#governor, realClock, {
       report: (report) => this.#meter.engine(report),
       fallback: (from, to, reason) => this.#fallBack(from, to, reason),
     });
@@ -92,14 +96,13 @@ export class IoStream {
   }
 
   /** Takes a source frame and owns it. */
-  push(frame: VideoFrame): void {
+  push(frame: P['frame'], arrivedMs = realClock.now()): void {
     if (this.#closed) {
       frame.close();
       return;
     }
-    const arrivedMs = realClock.now();
     this.#arrivedMs = arrivedMs;
-    this.#meter.received(frame.timestamp, shapeOf(frame).size, arrivedMs);
+    this.#meter.received(frame.timestamp, this.kind.shapeOf(frame).size, arrivedMs);
     this.#governor.share = this.engine.share(this.#client);
     this.#governor.arrived(arrivedMs);
     this.#mailbox.offer({ frame, arrivedMs });
@@ -126,15 +129,15 @@ export class IoStream {
     this.#network.dispose();
     this.#mailbox.close();
     this.engine.close(this.id);
+    this.#output.dispose();
     await this.sink.close();
   }
 
-  async #handle(candidate: Candidate): Promise<void> {
+  async #handle(candidate: Candidate<P['frame']>): Promise<void> {
     const { frame } = candidate;
-    const shape = shapeOf(frame);
-    const { width, height } = shape.display;
-    const target = this.#fix({ width: width * this.settings.scale, height: height * this.settings.scale });
-    const large = width >= target.width && height >= target.height;
+    const shape = this.kind.shapeOf(frame);
+    const target = this.#fix(shape.display);
+    const large = shape.display.width >= target.width && shape.display.height >= target.height;
     await this.#follow(shape, frame.timestamp, large);
     if (this.#closed) {
       frame.close();
@@ -170,7 +173,7 @@ export class IoStream {
   }
 
   /** Hands over a frame, or a newer one, if there is time. What is given back has to leave another way. */
-  async #toNetwork(candidate: Candidate, shape: FrameShape): Promise<Candidate | undefined> {
+  async #toNetwork(candidate: Candidate<P['frame']>, shape: FrameShape): Promise<Candidate<P['frame']> | undefined> {
     if (!this.#network.usable) return candidate;
     const interruption = this.#interruption;
     const order = {
@@ -187,9 +190,9 @@ export class IoStream {
   }
 
   /** A frame that came while another waited for its turn takes that one's place. */
-  #newest(first: Candidate, shape: FrameShape): Candidate {
+  #newest(first: Candidate<P['frame']>, shape: FrameShape): Candidate<P['frame']> {
     const newer = this.#mailbox.takeIf(
-      ({ frame }) => frame.timestamp > first.frame.timestamp && sameShape(shapeOf(frame), shape),
+      ({ frame }) => frame.timestamp > first.frame.timestamp && sameShape(this.kind.shapeOf(frame), shape),
     );
     if (!newer) return first;
     this.#dropBusy(first);
@@ -197,12 +200,12 @@ export class IoStream {
     return newer;
   }
 
-  #dropBusy({ frame }: Candidate): void {
+  #dropBusy({ frame }: Candidate<P['frame']>): void {
     frame.close();
     if (!this.#closed) this.#meter.dropped.busy++;
   }
 
-  #newClient(): EngineClient {
+  #newClient(): EngineClient<P['frame']> {
     const stream = this;
     return {
       settings: this.settings,
@@ -221,14 +224,14 @@ export class IoStream {
     };
   }
 
-  #fromNetwork(frame: VideoFrame): void {
+  #fromNetwork(frame: P['frame']): void {
     if (this.#closed || !this.#network.came(frame.timestamp) || !this.#shape) {
       // It is counted already: its time was up, or its window.
       frame.close();
       return;
     }
     try {
-      this.#emit(shownLike(frame, this.#shape, this.settings.scale), 'network');
+      this.#emit(this.kind.shownLike(frame, this.#shape, this.settings.scale), 'network');
     } catch {
       this.#meter.dropped.failed++;
       frame.close();
@@ -251,9 +254,15 @@ export class IoStream {
     this.tell({ type: 'fallback', from, to, reason });
   }
 
-  /** The output's size is decided once. */
-  #fix(size: Size): Size {
-    const fixed = this.#output.fix(size);
+  /** The output's size beside a source that is shown so large: decided once, unless it follows. */
+  #fix(shown: Size): Size {
+    const { scale, size, followTo } = this.settings;
+    const before = this.#output.size;
+    if (before && followTo === null) return before;
+    const larger = { width: shown.width * scale, height: shown.height * scale };
+    const follows = followTo !== null && larger.width * larger.height > followTo ? shown : larger;
+    const fixed = followTo === null ? (size ?? larger) : follows;
+    this.#output.fix(fixed);
     this.#meter.outputSize(fixed);
     return fixed;
   }
@@ -267,13 +276,13 @@ export class IoStream {
   }
 
   /** Sends a frame off in the output's size, unless a later one has left already. Owns the frame. */
-  #emit(frame: VideoFrame, maker: 'network' | 'fast' | 'pass-through'): void {
+  #emit(frame: P['frame'], maker: 'network' | 'fast' | 'pass-through'): void {
     if (this.#closed || frame.timestamp <= this.#lastTimestamp) {
       if (!this.#closed) this.#meter.dropped.late++;
       frame.close();
       return;
     }
-    let fitted: ReturnType<OutputSize['fit']>;
+    let fitted: ReturnType<OutputSize<P['frame']>['fit']>;
     try {
       // A source of another shape than the output gets black bars, so it is drawn although it is large enough.
       fitted = this.#output.fit(frame, maker === 'pass-through' && !this.#large);
@@ -289,7 +298,7 @@ export class IoStream {
     this.#tellLevel();
     const network = byNetwork(this.#level) ? this.#level : 'full';
     const made = plain ? 'pass-through' : maker === 'network' ? network : maker;
-    if (this.sink.write(out)) this.#meter.delivered(timestamp, made, realClock.now());
+    if (this.sink.write(out, made)) this.#meter.delivered(timestamp, made, realClock.now());
     else this.#meter.dropped.unread++;
   }
 

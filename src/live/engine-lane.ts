@@ -3,12 +3,13 @@ import type { LoadProgress } from '../model/loader.js';
 import { realClock } from '../pipeline/clock.js';
 import { type SessionFrame, UpscaleSession } from '../pipeline/session.js';
 import { type Deadline, Upscaler } from '../pipeline/upscaler.js';
-import type { Backends, Verified } from './backends.js';
+import type { Choice, Verified } from './backends.js';
+import type { OwnedFrame } from './frame-kind.js';
 import type { StreamSettings } from './protocol.js';
 
 /** What a lane tells its stream. */
-export interface LaneListener {
-  frame(frame: VideoFrame): void;
+export interface LaneListener<F> {
+  frame(frame: F): void;
   fallback(from: string, to: string, reason: string): void;
   progress(progress: LoadProgress): void;
   /** Work failed that no call asked for. */
@@ -16,32 +17,32 @@ export interface LaneListener {
 }
 
 /** One network of one stream: its backend and model, once they are chosen, and the session that runs them. */
-export class EngineLane {
-  #chosen: Promise<Verified> | undefined;
-  #verified: Verified | undefined;
-  #session: UpscaleSession<VideoFrame, VideoFrame>;
+export class EngineLane<F extends OwnedFrame> {
+  #chosen: Promise<Verified<F>> | undefined;
+  #verified: Verified<F> | undefined;
+  #session: UpscaleSession<F, F>;
   /** Ends the waiting for a model. */
   readonly #closing = new AbortController();
 
   constructor(
     readonly settings: StreamSettings,
-    readonly backends: Backends,
-    readonly listener: LaneListener,
+    readonly backends: Choice<F>,
+    readonly listener: LaneListener<F>,
   ) {
     this.#session = this.#newSession();
   }
 
   /** The engine and model in use, once they have answered rightly. */
-  get verified(): Verified | undefined {
+  get verified(): Verified<F> | undefined {
     return this.#verified;
   }
 
-  get session(): UpscaleSession<VideoFrame, VideoFrame> {
+  get session(): UpscaleSession<F, F> {
     return this.#session;
   }
 
   /** What the engine holds for this stream. */
-  get stream(): EngineStream<VideoFrame, VideoFrame> | undefined {
+  get stream(): EngineStream<F, F> | undefined {
     return this.#session.upscaler?.stream;
   }
 
@@ -55,7 +56,7 @@ export class EngineLane {
     }
   }
 
-  push(frame: SessionFrame<VideoFrame>): Promise<void> {
+  push(frame: SessionFrame<F>): Promise<void> {
     return this.#session.push(frame);
   }
 
@@ -77,15 +78,15 @@ export class EngineLane {
     this.#session.dispose();
   }
 
-  #newSession(): UpscaleSession<VideoFrame, VideoFrame> {
-    const session: UpscaleSession<VideoFrame, VideoFrame> = new UpscaleSession<VideoFrame, VideoFrame>({
+  #newSession(): UpscaleSession<F, F> {
+    const session: UpscaleSession<F, F> = new UpscaleSession<F, F>({
       clock: realClock,
       budgetMs: this.settings.budgetMs,
       failed: (thrown) => {
         if (this.#session === session) this.listener.failed(thrown);
       },
       open: async (size, deadline) => {
-        const emit = (frame: VideoFrame): void => {
+        const emit = (frame: F): void => {
           // A window that is over has nothing to say any more.
           if (this.#session !== session || this.#closing.signal.aborted) frame.close();
           else this.listener.frame(frame);
@@ -96,11 +97,7 @@ export class EngineLane {
     return session;
   }
 
-  async #open(
-    size: SessionFrame<VideoFrame>['size'],
-    deadline: Deadline,
-    emit: (frame: VideoFrame) => void,
-  ): Promise<Upscaler<VideoFrame, VideoFrame>> {
+  async #open(size: SessionFrame<F>['size'], deadline: Deadline, emit: (frame: F) => void): Promise<Upscaler<F, F>> {
     try {
       this.#verified = await this.#choose();
     } catch (thrown) {
@@ -117,7 +114,7 @@ export class EngineLane {
     });
   }
 
-  #choose(): Promise<Verified> {
+  #choose(): Promise<Verified<F>> {
     this.#chosen ??= this.backends.choose(this.settings, {
       signal: this.#closing.signal,
       fallback: (from, to, reason) => this.listener.fallback(from, to, reason),
