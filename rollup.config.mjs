@@ -5,7 +5,7 @@ import esbuild from 'rollup-plugin-esbuild';
 const entry = (input, file) => ({
   input,
   output: { file: `dist/${file}`, format: 'es', sourcemap: true },
-  external: ['rxjs', 'onnxruntime-web', /^node:/],
+  external: ['rxjs', 'onnxruntime-web', 'onnxruntime-node', /^node:/],
   plugins: [resolve(), esbuild({ target: 'es2022', minify: /\.(worker|worklet)\.js$/.test(file) })],
 });
 
@@ -13,6 +13,9 @@ export default [
   entry('src/index.ts', 'index.js'),
   entry('src/node.ts', 'node.js'),
   entry('src/worker.ts', 'worker.js'),
+  entry('worklets/io.thread.ts', 'io.thread.js'),
+  entry('worklets/engine.thread.ts', 'engine.thread.js'),
+  entry('worklets/graph.thread.ts', 'graph.thread.js'),
   entry('worklets/io.worker.ts', 'io.worker.js'),
   entry('worklets/engine.worker.ts', 'engine.worker.js'),
   entry('worklets/audio-delay.worklet.ts', 'audio-delay.worklet.js'),

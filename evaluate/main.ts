@@ -6,12 +6,13 @@ import * as ort from 'onnxruntime-web';
 import { type Column, table } from '../bench/table.js';
 import type { LoadedModel } from '../src/engine/engine.js';
 import { OrtCpuEngine } from '../src/engine/ort/cpu.js';
+import { OrtRunner } from '../src/engine/ort/graph-runner.js';
 import { ortRuntime } from '../src/engine/ort/runtime.js';
 import { verify } from '../src/engine/verify.js';
 import type { PlanarFrame } from '../src/frame/frame.js';
 import { fetchOrRead } from '../src/model/file-fetch.js';
 import { ModelLoader } from '../src/model/loader.js';
-import { rgbx } from '../src/pipeline/bilinear.js';
+import { rgbx } from '../src/frame/rgbx.js';
 import { EDGE, type Measured, measure } from './measure.js';
 import { BORDER, type Figures, meanFigures } from './metrics.js';
 import { type EvaluateOptions, parseOptions, USAGE } from './options.js';
@@ -74,7 +75,7 @@ function loadModel(model: string): Promise<LoadedModel> {
 function startEngine(threads: number): OrtCpuEngine<PlanarFrame, PlanarFrame> {
   ort.env.logLevel = 'error';
   ort.env.wasm.numThreads = threads;
-  return new OrtCpuEngine(ortRuntime(ort, threads), () => ({
+  return new OrtCpuEngine(new OrtRunner(ortRuntime(ort, threads)), () => ({
     read: (frame) => frame,
     write: (pixels, { width, height }, times) => rgbx(pixels.slice(), width, height, times),
   }));

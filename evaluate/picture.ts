@@ -1,5 +1,5 @@
 import type { PlanarFrame } from '../src/frame/frame.js';
-import { rgbx } from '../src/pipeline/bilinear.js';
+import { rgbx } from '../src/frame/rgbx.js';
 
 /** A picture of 8-bit R'G'B', 3 bytes a pixel, row by row. */
 export interface Picture {

@@ -1,8 +1,8 @@
 import type { FrameTimes, Size } from '../frame/frame.js';
 import type { GraphCost, Manifest } from '../model/manifest.js';
 
-/** Where the network runs. */
-export type Backend = 'webgpu' | 'wasm';
+/** Where the network runs. `cpu` and `cuda` are ONNX Runtime's native ones, in Node. */
+export type Backend = 'webgpu' | 'wasm' | 'cpu' | 'cuda';
 
 /** A rectangle in low-resolution pixels. */
 export interface Rect {
@@ -78,6 +78,8 @@ export interface Engine<In, Out> {
   readonly backend: Backend;
   /** Whether graphs in half precision run faster here than in single precision. */
   readonly half: boolean;
+  /** Tiles of a stream that it runs at once. */
+  readonly lanes: number;
   /** What a person reads in statistics: adapter, threads. */
   readonly description: string;
   /** The largest tile, in low-resolution pixels with halo, that this engine runs in one go. */
@@ -96,7 +98,7 @@ export interface Engine<In, Out> {
 /**
  * The ring and the output picture of one stream, in the engine's memory.
  *
- * Calls are made one after another. Slots are numbers from 0 to `slots - 1`; the caller decides which frame is in which.
+ * Calls are made one after another, but for {@link EngineStream.fuse}: as many as the engine has lanes. Slots are numbers from 0 to `slots - 1`; the caller decides which frame is in which.
  */
 export interface EngineStream<In, Out> {
   /** Reads the frame's pixels into a slot, edge-replicated to the grid. The frame stays the caller's and may be closed after. */

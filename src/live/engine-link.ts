@@ -218,7 +218,7 @@ export class EngineLink<P extends Platform> {
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const reason = event.message || 'it could not be loaded';
+      const reason = event.message || `${this.assets.engineWorker} could not be loaded`;
       if (this.#worker === worker) this.#fail(`The engine worker failed: ${reason}.`);
     });
     this.#post(worker, { type: 'start', assets: this.assets });

@@ -30,6 +30,8 @@ export interface SinkListener<P extends Platform> {
   tell(tell: P['tell'], transfer?: Transferable[]): void;
   /** Nobody takes frames any more. */
   stopped(): void;
+  /** What is done with each frame took so long, on this thread. */
+  spent(ms: number): void;
 }
 
 /** What the `io` worker of a platform is made of. */
@@ -141,6 +143,8 @@ export function hostIo<P extends Platform>(scope: MessageScope, platform: IoPlat
       send: (frame) => post({ type: 'frame', id, frame }, [frame as unknown as Transferable]),
       tell: (tell, transfer) => post({ type: 'tell', id, tell }, transfer),
       stopped: () => close(id),
+      // The other streams' frames cost as much, about, and all are worked on here.
+      spent: (ms) => stream.spent(ms * streams.size),
     });
     const stream = new IoStream<P>(id, settings, platform.kind, engine, output, (event) => {
       // Whoever hears of a change can look at figures that know of it.

@@ -105,7 +105,13 @@ export class IoStream<P extends Platform> {
     this.#meter.received(frame.timestamp, this.kind.shapeOf(frame).size, arrivedMs);
     this.#governor.share = this.engine.share(this.#client);
     this.#governor.arrived(arrivedMs);
+    this.#governor.waited(realClock.now() - arrivedMs, arrivedMs);
     this.#mailbox.offer({ frame, arrivedMs });
+  }
+
+  /** To get rid of an output frame took so long, beside making it. */
+  spent(ms: number): void {
+    this.#governor.spent(ms);
   }
 
   /** What comes from now on does not go on from what came before. */
@@ -145,6 +151,8 @@ export class IoStream<P extends Platform> {
       this.#emit(frame, 'pass-through');
     } else {
       this.#network.prepare(shape.size);
+      // What is not live waits for the network.
+      if (this.settings.budgetMs === Number.POSITIVE_INFINITY) await this.#network.prepared;
       const left = await this.#toNetwork(candidate, shape);
       if (left) this.#emit(left.frame, this.#governor.level === 'pass-through' ? 'pass-through' : 'fast');
     }

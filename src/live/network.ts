@@ -36,6 +36,7 @@ export class Network<P extends Platform> {
   #ready: Variant | undefined;
   /** What is being made ready. */
   #preparing: { variant: Variant; size: Size } | undefined;
+  #preparation: Promise<void> = Promise.resolve();
   /** Frames that were handed over and have not come out, oldest first. */
   readonly #inside: { timestampUs: number; arrivedMs: number }[] = [];
   /** What waits for its turn. */
@@ -82,6 +83,11 @@ export class Network<P extends Platform> {
     return this.#ready !== undefined && this.governor.variant !== null && !(this.#late.raised && this.#calls > 0);
   }
 
+  /** Settles when what is being made ready is, or cannot be. */
+  get prepared(): Promise<void> {
+    return this.#preparation;
+  }
+
   /** Makes ready what the governor wants. */
   prepare(size: Size): void {
     const now = this.clock.now();
@@ -90,7 +96,7 @@ export class Network<P extends Platform> {
     const preparing = { variant, size };
     this.#preparing = preparing;
     this.governor.preparing();
-    this.engine.prepare(this.id, variant, size).then(
+    this.#preparation = this.engine.prepare(this.id, variant, size).then(
       (report) => {
         if (this.#preparing !== preparing) return;
         this.#preparing = undefined;

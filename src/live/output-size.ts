@@ -2,10 +2,14 @@ import { type Size, sameSize } from '../frame/frame.js';
 import { realClock } from '../pipeline/clock.js';
 import type { FrameKind, OwnedFrame, Scaler } from './frame-kind.js';
 
+/** What a scaler's first frames take is the compiler's time, too. */
+const UNTOLD = 3;
+
 /** The size of a stream's output, and how frames are brought to it. */
 export class OutputSize<F extends OwnedFrame> {
   #size: Size | undefined;
   #scaler: Scaler<F> | undefined;
+  #drawn = 0;
 
   /** @param scaled told how many milliseconds the enlarging of a frame took */
   constructor(
@@ -44,6 +48,7 @@ export class OutputSize<F extends OwnedFrame> {
   dispose(): void {
     this.#scaler?.dispose();
     this.#scaler = undefined;
+    this.#drawn = 0;
   }
 
   #enlarge(frame: F, target: Size): F | undefined {
@@ -55,7 +60,7 @@ export class OutputSize<F extends OwnedFrame> {
       this.dispose();
       return undefined;
     } finally {
-      this.scaled(realClock.now() - start);
+      if (this.#drawn++ >= UNTOLD) this.scaled(realClock.now() - start);
     }
   }
 }

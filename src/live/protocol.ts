@@ -13,7 +13,7 @@ export interface Platform {
   /** What a frame is. It crosses threads by transfer. */
   readonly frame: OwnedFrame;
   /** What engine workers are started with. */
-  readonly assets: object;
+  readonly assets: { readonly engineWorker: string };
   /** Where a stream's frames can come from, and where its output can go. */
   readonly source: unknown;
   readonly sink: unknown;

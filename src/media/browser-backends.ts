@@ -1,6 +1,7 @@
 import type { Backend, Engine } from '../engine/engine.js';
 import { OrtCpuEngine } from '../engine/ort/cpu.js';
 import type { FrameMemory } from '../engine/ort/cpu-stream.js';
+import { OrtRunner } from '../engine/ort/graph-runner.js';
 import { loadOrt } from '../engine/ort/runtime.js';
 import { createWebGpuEngine } from '../engine/ort/webgpu.js';
 import { UpscaleError } from '../frame/errors.js';
@@ -62,7 +63,7 @@ async function startWebGpu(
 
 async function startWasm(assets: WorkerAssets, { threads }: StreamSettings): Promise<BrowserEngine> {
   const runtime = await loadOrt(assets.ort.wasm, self.crossOriginIsolated ? threads : 1);
-  return new OrtCpuEngine(runtime, videoFrameMemory);
+  return new OrtCpuEngine(new OrtRunner(runtime), videoFrameMemory);
 }
 
 function videoFrameMemory(): FrameMemory<VideoFrame, VideoFrame> {

@@ -1,5 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { UpscaleError } from '../frame/errors.js';
+import type { StreamEvents, WorkerStream } from '../live/client.js';
 import type { StreamSettings } from '../live/protocol.js';
 import {
   type EndedEvent,
@@ -10,12 +11,12 @@ import {
   type UpscaleEvent,
   type UpscaleStats,
 } from '../live/stats.js';
-import type { StreamSink, StreamSource } from './browser-platform.js';
+import type { BrowserPlatform, StreamSink, StreamSource } from './browser-platform.js';
 import { readByElement, type Ticker, trackOfCanvas } from './element.js';
 import { checkTrack } from './from-track.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from './options.js';
 import { supportReport, type TrackPath } from './support.js';
-import { openStream, type StreamEvents, type WorkerStream } from './workers.js';
+import { movesWith, openStream } from './workers.js';
 
 /** Figures are told this often; between events, and while nothing happens. */
 const STATS_EVERY_MS = 1000;
@@ -103,7 +104,7 @@ class TrackUpscaling extends EventTarget {
   /** Settles when `track` is there. */
   readonly opened: Promise<void>;
   readonly stats$: BehaviorSubject<UpscaleStats> = new BehaviorSubject(noStats());
-  readonly #stream: WorkerStream;
+  readonly #stream: WorkerStream<BrowserPlatform>;
   readonly #release: (() => void)[] = [];
   /** Ends what is done for the present source. */
   #leaveSource: () => void = () => undefined;
@@ -147,7 +148,7 @@ class TrackUpscaling extends EventTarget {
         this.#over();
       },
     };
-    const open = (sink: StreamSink, more: Partial<StreamEvents> = {}): WorkerStream =>
+    const open = (sink: StreamSink, more: Partial<StreamEvents<BrowserPlatform>> = {}): WorkerStream<BrowserPlatform> =>
       openStream(options.assets ?? {}, settings, readSource(source, path), sink, { ...events, ...more });
 
     if (path === 'streams') {
@@ -155,7 +156,7 @@ class TrackUpscaling extends EventTarget {
       this.#stream = open({ kind: 'writable', writable: generator.writable });
       resolve(generator);
     } else if (path === 'worker-track') {
-      this.#stream = open({ kind: 'track' }, { track: resolve });
+      this.#stream = open({ kind: 'track' }, { tell: resolve });
     } else {
       const canvas = trackOfCanvas();
       this.#stream = open({ kind: 'messages' }, { frame: (frame) => canvas.draw(frame) });
@@ -198,7 +199,8 @@ class TrackUpscaling extends EventTarget {
     this.#source = track;
     this.#enabled = track.enabled;
     this.#finishing = false;
-    this.#stream.replace(readSource(track, this.path));
+    const source = readSource(track, this.path);
+    this.#stream.replace(source, movesWith(source));
     this.#attend(track);
   }
 
@@ -252,7 +254,7 @@ class TrackUpscaling extends EventTarget {
     }
     if (this.#source.enabled !== this.#enabled) {
       this.#enabled = this.#source.enabled;
-      this.#stream.enable(this.#enabled);
+      this.#stream.ask({ enabled: this.#enabled });
       this.#stream.interrupt('mute');
     }
   }

@@ -29,7 +29,7 @@ export function scaleOf(model: ShippedModel): ShippedScale {
 
 /** The model taken when the user names none: what the backend can run live. */
 export function defaultModel(backend: Backend, scale: ShippedScale): ShippedModel {
-  return `mana-${backend === 'wasm' ? 'nano' : 'live'}-x${scale}`;
+  return `mana-${backend === 'wasm' || backend === 'cpu' ? 'nano' : 'live'}-x${scale}`;
 }
 
 /** What a frame costs in a `nano` network, of what it costs in the `live` one, on a processor. */

@@ -26,6 +26,10 @@ const FORGET_MS = 30_000;
 const MARGIN = 1.25;
 /** Costs that must be known before something is decided by them: with three, one is outvoted. */
 const ENOUGH = 3;
+/** Share of the budget, and least time, that frames may wait before anybody looks at them; waits that must be known. */
+const WAIT = 0.25;
+const LATE_MS = 30;
+const ENOUGH_WAITS = 5;
 /** A frame rate that is assumed until frames tell. */
 const USUAL_MS = 1000 / 30;
 /** A longer time between two frames is a pause, not a frame rate. */
@@ -51,6 +55,8 @@ export class Governor {
   /** Of frames since the network in use took over. */
   readonly #costs = new Medians(5);
   readonly #scaling = new ScalingCost();
+  /** How long frames waited before anybody looked at them. */
+  readonly #waits = new Medians(9);
   /** The last figure known of each network. */
   readonly #known: Record<Variant, number | undefined> = { own: undefined, small: undefined };
   readonly #barred = new Set<Variant>();
@@ -138,6 +144,22 @@ export class Governor {
   /** The platform's resampling took this long for a frame. */
   scaled(ms: number): void {
     this.#scaling.add(ms);
+  }
+
+  /** To get rid of an output frame took this long: an encoder's time. */
+  spent(ms: number): void {
+    this.#scaling.spent(ms);
+  }
+
+  /** A frame waited this long before anybody looked at it: the thread that does all but the network is behind. */
+  waited(ms: number, nowMs: number): void {
+    this.#waits.add(ms);
+    const wait = this.#waits.count < ENOUGH_WAITS ? 0 : (this.#waits.median ?? 0);
+    if (this.#level === 'pass-through' || wait < Math.max(LATE_MS, WAIT * this.settings.budgetMs)) return;
+    this.#waits.clear();
+    this.#triesMs = nowMs + this.#scaling.putOff() + REST_MS;
+    this.#setback(nowMs);
+    this.#set('pass-through', 0, `Frames wait ${short(wait)} ms before there is time for them.`, wait, nowMs);
   }
 
   /** The network that should be made ready now, beside the stream, or `null`. */

@@ -16,6 +16,8 @@ export interface TileDemand {
   readonly halo: number;
   /** The most pixels one tile may have, halo included. */
   readonly maxPixels: number;
+  /** Tiles that are computed at once. Default 1. */
+  readonly lanes?: number;
 }
 
 /** One side of the picture cut into overlapping spans of equal length. */
@@ -48,27 +50,28 @@ function mostSpans(side: number, halo: number, align: number): number {
 }
 
 /**
- * Plans the tiles of a picture: the fewest computed pixels within `maxPixels` a tile, and of equals the fewest tiles.
+ * Plans the tiles of a picture: the least time within `maxPixels` a tile, and of equals the fewest tiles. Without lanes
+ * beside each other that is the fewest computed pixels.
  *
  * Tiled equals whole because every core has `halo` pixels of picture, or the picture's own edge, on each side.
  * When not even the smallest tile fits into `maxPixels`, the smallest tile is taken.
  */
-export function planTiles({ size, align, halo, maxPixels }: TileDemand): TilePlan {
+export function planTiles({ size, align, halo, maxPixels, lanes = 1 }: TileDemand): TilePlan {
   const width = alignUp(size.width, align);
   const height = alignUp(size.height, align);
-  let best: { columns: Spans; rows: Spans; computed: number; fits: boolean } | undefined;
+  let best: { columns: Spans; rows: Spans; time: number; fits: boolean } | undefined;
   for (let nx = 1; nx <= mostSpans(width, halo, align); nx++) {
     const columns = cut(width, nx, halo, align);
     for (let ny = 1; ny <= mostSpans(height, halo, align); ny++) {
       const rows = cut(height, ny, halo, align);
       const pixels = columns.length * rows.length;
-      const computed = pixels * nx * ny;
+      const time = pixels * Math.ceil((nx * ny) / lanes);
       const fits = pixels <= maxPixels;
       const better =
         !best ||
-        (fits ? !best.fits || computed < best.computed : !best.fits && pixels < best.columns.length * best.rows.length);
-      if (better) best = { columns, rows, computed, fits };
-      if (fits) break; // more rows of this width only add halo
+        (fits ? !best.fits || time < best.time : !best.fits && pixels < best.columns.length * best.rows.length);
+      if (better) best = { columns, rows, time, fits };
+      if (fits && nx * ny >= lanes) break; // more rows of this width only add halo
     }
   }
   const { columns, rows } = best as NonNullable<typeof best>;
@@ -108,19 +111,21 @@ export function planExactTiles(size: Size, { size: side, overlap }: TileSpec): T
 /**
  * Plans the tiles of both graphs of a model. Both plans cover the same padded picture.
  * @param most the most pixels one tile of each graph may have, halo included; a model's exact tiles are what they are
+ * @param lanes tiles that are computed at once
  * @throws UpscaleError `frame-unsupported` where exact tiles of the picture would take too much memory
  */
 export function planStream(
   manifest: Manifest,
   size: Size,
   most: { readonly encode: number; readonly fuse: number },
+  lanes = 1,
 ): { readonly encode: TilePlan; readonly fuse: TilePlan } {
   const { align, tile, name } = manifest;
   if (!tile) {
     const halos = halosOf(manifest);
     return {
-      encode: planTiles({ size, align, halo: halos.encode, maxPixels: most.encode }),
-      fuse: planTiles({ size, align, halo: halos.fuse, maxPixels: most.fuse }),
+      encode: planTiles({ size, align, halo: halos.encode, maxPixels: most.encode, lanes }),
+      fuse: planTiles({ size, align, halo: halos.fuse, maxPixels: most.fuse, lanes }),
     };
   }
   const plan = planExactTiles(size, tile);

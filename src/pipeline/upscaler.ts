@@ -51,10 +51,13 @@ export function noCounts(): UpscalerCounts {
 export interface Deadline {
   /** The tiles of a centre begin. */
   begin(centre: RingFrame): void;
-  /** Whether there is time for the network to make one more tile. Asked before each, and once after the last. */
+  /**
+   * Whether there is time for the network to make one more tile, or as many as the engine runs at once. Asked before each
+   * of these bites, and once after the last.
+   */
   next(): boolean;
-  /** So many tiles were left out. */
-  left?(tiles: number): void;
+  /** So many bites were left out. */
+  left?(bites: number): void;
 }
 
 /** What is known of a frame that is pushed, beside its pixels. */
@@ -108,6 +111,7 @@ export class Upscaler<In, Out> {
   private constructor(
     readonly stream: EngineStream<In, Out>,
     readonly plan: TilePlan,
+    readonly lanes: number,
     model: LoadedModel,
     readonly options: UpscalerOptions<Out>,
   ) {
@@ -123,12 +127,17 @@ export class Upscaler<In, Out> {
   ): Promise<Upscaler<In, Out>> {
     const { window, encode, fuse } = model.manifest;
     const { size, maxTilePixels = Number.POSITIVE_INFINITY } = options;
-    const plans = planStream(model.manifest, size, {
-      encode: Math.min(maxTilePixels, engine.maxTilePixels(encode)),
-      fuse: Math.min(maxTilePixels, engine.maxTilePixels(fuse)),
-    });
+    const plans = planStream(
+      model.manifest,
+      size,
+      {
+        encode: Math.min(maxTilePixels, engine.maxTilePixels(encode)),
+        fuse: Math.min(maxTilePixels, engine.maxTilePixels(fuse)),
+      },
+      engine.lanes,
+    );
     const stream = await engine.open(model, { size, ...plans, slots: window });
-    const upscaler = new Upscaler(stream, plans.fuse, model, options);
+    const upscaler = new Upscaler(stream, plans.fuse, engine.lanes, model, options);
     try {
       await upscaler.rehearse();
     } catch (thrown) {
@@ -144,7 +153,7 @@ export class Upscaler<In, Out> {
    */
   async rehearse(): Promise<void> {
     await this.stream.encode(0);
-    for (const tile of this.plan.tiles) await this.stream.fuse(Array(this.#ring.window).fill(0), tile);
+    for (const bite of this.#bites(this.plan.tiles)) await this.#fuseAll(Array(this.#ring.window).fill(0), bite);
     await this.stream.settled();
     Object.assign(this.stream.times, noTimes());
   }
@@ -223,7 +232,7 @@ export class Upscaler<In, Out> {
       (same ? kept : wanted).push(tile);
     }
     const cheap = deadline ? await this.#fuseInTime(slots, wanted, centre, deadline) : [];
-    if (!deadline) for (const tile of wanted) await this.stream.fuse(slots, tile);
+    if (!deadline) for (const bite of this.#bites(wanted)) await this.#fuseAll(slots, bite);
     if (cheap.length > 0) await this.stream.enlarge(centre.slot, cheap);
     this.counts.tilesReused += kept.length;
     this.counts.tilesComputed += wanted.length - cheap.length;
@@ -242,17 +251,29 @@ export class Upscaler<In, Out> {
     const moving = this.#versions[centre.slot]?.changed;
     const order = urgency(tiles, this.plan.picture, (tile) => moving?.[tile.index] === centre.index);
     // An engine that works behind our back is waited for between tiles: only then are they bites, and is the time known.
-    const bites = order.length > 1;
-    if (bites) await this.stream.settled();
+    const bites = this.#bites(order);
+    const several = bites.length > 1;
+    if (several) await this.stream.settled();
     deadline.begin(centre);
     let done = 0;
-    while (deadline.next() && done < order.length) {
-      await this.stream.fuse(slots, order[done] as Tile);
+    while (deadline.next() && done < bites.length) {
+      await this.#fuseAll(slots, bites[done] as readonly Tile[]);
       done++;
-      if (bites) await this.stream.settled();
+      if (several) await this.stream.settled();
     }
-    if (done < order.length) deadline.left?.(order.length - done);
-    return order.slice(done);
+    if (done < bites.length) deadline.left?.(bites.length - done);
+    return bites.slice(done).flat();
+  }
+
+  /** Tiles by as many as the engine runs at once. */
+  #bites(tiles: readonly Tile[]): (readonly Tile[])[] {
+    const bites: (readonly Tile[])[] = [];
+    for (let i = 0; i < tiles.length; i += this.lanes) bites.push(tiles.slice(i, i + this.lanes));
+    return bites;
+  }
+
+  async #fuseAll(slots: readonly number[], tiles: readonly Tile[]): Promise<void> {
+    await Promise.all(tiles.map((tile) => this.stream.fuse(slots, tile)));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { rgbx } from '../../src/pipeline/bilinear.js';
+import { rgbx } from '../../src/frame/rgbx.js';
 import type { scenes } from '../pages/windows.js';
 import { shippedModel } from '../support/models.js';
 import { testPages } from '../support/pages.js';

@@ -2,8 +2,8 @@ import { wholePlan } from '../../src/engine/engine.js';
 import { TileEnlarger } from '../../src/engine/enlarge.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
+import { rgbx } from '../../src/frame/rgbx.js';
 import { FastScaler } from '../../src/media/scaler.js';
-import { rgbx } from '../../src/pipeline/bilinear.js';
 
 /** A crop of the real photograph of the fixtures, 4 bytes a pixel. */
 async function photo({ width, height }: Size, left: number, top: number): Promise<Uint8ClampedArray> {

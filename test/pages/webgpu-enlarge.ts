@@ -1,5 +1,6 @@
 import type { EngineStream, Tile } from '../../src/engine/engine.js';
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
+import { OrtRunner } from '../../src/engine/ort/graph-runner.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
 import type { TileSpec } from '../../src/model/manifest.js';
@@ -50,7 +51,7 @@ export async function enlarging(run: Run): Promise<{ levels: number[]; tiles: nu
   const found = await play(gpu, pixelsOf);
   await gpu.disposed();
   const reader = new PlaneReader();
-  const engine = new OrtCpuEngine<VideoFrame, Uint8Array>(await ortInPage(), () => ({
+  const engine = new OrtCpuEngine<VideoFrame, Uint8Array>(new OrtRunner(await ortInPage()), () => ({
     read: (frame) => reader.read(frame),
     write: (pixels) => Uint8Array.from(pixels),
   }));

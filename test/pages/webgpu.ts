@@ -1,5 +1,6 @@
 import { type Engine, type LoadedModel, type StageTimes, type Tile, wholePlan } from '../../src/engine/engine.js';
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
+import { OrtRunner } from '../../src/engine/ort/graph-runner.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
 import { thumbnailOf } from '../../src/engine/planes.js';
@@ -199,7 +200,7 @@ export async function againstWasm(
 ): Promise<{ levels: number; moving: boolean }> {
   const gpu = await play(await engineWith(options), run, pixelsOf);
   const reader = new PlaneReader();
-  const wasm = new OrtCpuEngine<VideoFrame, Uint8Array>(await ortInPage(), () => ({
+  const wasm = new OrtCpuEngine<VideoFrame, Uint8Array>(new OrtRunner(await ortInPage()), () => ({
     read: (frame) => reader.read(frame),
     write: (pixels) => Uint8Array.from(pixels),
   }));

@@ -2,11 +2,12 @@ import * as ort from 'onnxruntime-web';
 import type { LoadedModel } from '../../src/engine/engine.js';
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import type { FrameMemory } from '../../src/engine/ort/cpu-stream.js';
+import { OrtRunner } from '../../src/engine/ort/graph-runner.js';
 import { ortRuntime } from '../../src/engine/ort/runtime.js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
+import { rgbx } from '../../src/frame/rgbx.js';
 import { fetchOrRead } from '../../src/model/file-fetch.js';
 import { ModelLoader } from '../../src/model/loader.js';
-import { rgbx } from '../../src/pipeline/bilinear.js';
 
 const loader = new ModelLoader({ fetch: fetchOrRead });
 
@@ -25,5 +26,5 @@ export const planarMemory: FrameMemory<PlanarFrame, PlanarFrame> = {
 export function wasmEngine(): OrtCpuEngine<PlanarFrame, PlanarFrame> {
   ort.env.logLevel = 'error';
   ort.env.wasm.numThreads = 1;
-  return new OrtCpuEngine(ortRuntime(ort, 1), () => planarMemory);
+  return new OrtCpuEngine(new OrtRunner(ortRuntime(ort, 1)), () => planarMemory);
 }

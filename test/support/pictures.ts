@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { decode } from 'jpeg-js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
-import { rgbx } from '../../src/pipeline/bilinear.js';
+import { rgbx } from '../../src/frame/rgbx.js';
 
 const photo = decode(readFileSync(new URL('../fixtures/picture.jpg', import.meta.url)), { useTArray: true });
 

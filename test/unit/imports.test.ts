@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Rooms of the house, bottom first: imports go down only. */
-const ROOMS = ['frame', 'model', 'engine', 'pipeline', 'live', 'media'];
+const ROOMS = ['frame', 'model', 'engine', 'pipeline', 'live', 'media', 'node', 'server'];
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -4,7 +4,7 @@ import type { Tile, TilePlan } from '../engine.js';
 import { resampledTile, TileEnlarger } from '../enlarge.js';
 import { Resampler } from '../mitchell.js';
 import { stitchTile } from '../planes.js';
-import { free } from './cpu-graphs.js';
+import { free } from './graph-runner.js';
 
 /** A stream's output picture in main memory, R, G, B, X bytes. */
 export interface CpuPicture {

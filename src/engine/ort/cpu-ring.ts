@@ -2,7 +2,7 @@ import { UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import type { LoadedModel, StreamShape, Tile } from '../engine.js';
 import { copyRect, planeSize, strided } from '../planes.js';
-import { free, planeSpec } from './cpu-graphs.js';
+import { free, planeSpec } from './graph-runner.js';
 
 /**
  * The planes of a stream's frames in main memory, by slot and name.

@@ -10,10 +10,9 @@ import {
   type Tile,
 } from '../engine.js';
 import { differingCells, thumbnailOf } from '../planes.js';
-import { type Ports, runEncode, runFuse, type Sessions } from './cpu-graphs.js';
 import { type CpuPicture, cpuPicture } from './cpu-picture.js';
 import { CpuRing } from './cpu-ring.js';
-import type { OrtRuntime } from './runtime.js';
+import type { GraphRunner, Ports } from './graph-runner.js';
 
 /** How one stream of an engine in main memory reads source frames and makes output frames. */
 export interface FrameMemory<In, Out> {
@@ -31,10 +30,9 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   readonly #picture: CpuPicture;
 
   constructor(
-    readonly runtime: OrtRuntime,
+    readonly runner: GraphRunner,
     readonly memory: FrameMemory<In, Out>,
     readonly model: LoadedModel,
-    readonly sessions: Sessions,
     readonly shape: StreamShape,
   ) {
     const { scale } = model.manifest;
@@ -76,30 +74,31 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   }
 
   async encode(slot: number, previous?: number): Promise<void> {
-    const { inputs, outputs } = this.model.manifest.encode;
-    const { tiles, tileSize } = this.shape.encode;
-    for (const tile of tiles) {
-      const start = performance.now();
-      const ports: Ports = {};
-      for (const [name, { plane, age }] of Object.entries(inputs)) {
-        const from = age === 0 ? slot : previous;
-        ports[name] =
-          from === undefined
-            ? this.#ring.zeros(plane, tile.outer)
-            : this.#ring.read(from, plane, tile, `encode ${name}`);
-      }
-      for (const plane of Object.values(outputs)) this.#ring.discard(slot, plane, tile);
-      this.times.gather += performance.now() - start;
-      const results = await this.#timed(
-        'encode',
-        runEncode(this.runtime, this.sessions.encode, this.model, ports, tileSize),
-      );
-      const stop = performance.now();
-      for (const [name, plane] of Object.entries(outputs)) {
-        this.#ring.write(slot, plane, tile, results[name] as Float32Array);
-      }
-      this.times.gather += performance.now() - stop;
+    const { tiles } = this.shape.encode;
+    const { lanes } = this.runner;
+    for (let i = 0; i < tiles.length; i += lanes) {
+      await Promise.all(tiles.slice(i, i + lanes).map((tile) => this.#encodeTile(slot, previous, tile)));
     }
+  }
+
+  async #encodeTile(slot: number, previous: number | undefined, tile: Tile): Promise<void> {
+    const { inputs, outputs } = this.model.manifest.encode;
+    const start = performance.now();
+    const ports: Ports = {};
+    for (const [name, { plane, age }] of Object.entries(inputs)) {
+      const from = age === 0 ? slot : previous;
+      ports[name] =
+        from === undefined ? this.#ring.zeros(plane, tile.outer) : this.#ring.read(from, plane, tile, `encode ${name}`);
+    }
+    for (const plane of Object.values(outputs)) this.#ring.discard(slot, plane, tile);
+    this.times.gather += performance.now() - start;
+    const { tileSize } = this.shape.encode;
+    const results = await this.#timed('encode', this.runner.run(this.model, 'encode', ports, tileSize));
+    const stop = performance.now();
+    for (const [name, plane] of Object.entries(outputs)) {
+      this.#ring.write(slot, plane, tile, results[name] as Float32Array);
+    }
+    this.times.gather += performance.now() - stop;
   }
 
   async repeat(slot: number, previous: number): Promise<void> {
@@ -122,7 +121,7 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
   }
 
   /** The network's own output for a tile of the window: `[3, height * scale, width * scale]`, not clamped. */
-  answer(window: readonly number[], tile: Tile): Promise<Float32Array> {
+  async answer(window: readonly number[], tile: Tile): Promise<Float32Array> {
     const start = performance.now();
     const ports: Ports = {};
     for (const [name, { plane, slot }] of Object.entries(this.model.manifest.fuse.inputs)) {
@@ -130,7 +129,8 @@ export class OrtCpuStream<In, Out> implements EngineStream<In, Out> {
     }
     this.times.gather += performance.now() - start;
     const { tileSize } = this.shape.fuse;
-    return this.#timed('fuse', runFuse(this.runtime, this.sessions.fuse, this.model, ports, tileSize));
+    const results = await this.#timed('fuse', this.runner.run(this.model, 'fuse', ports, tileSize));
+    return results[this.model.manifest.fuse.output] as Float32Array;
   }
 
   async settled(): Promise<void> {}

@@ -64,6 +64,7 @@ async function probe(): Promise<Ways> {
 /** See {@link createWebGpuEngine}. */
 export class WebGpuEngine implements Engine<VideoFrame, VideoFrame> {
   readonly backend = 'webgpu';
+  readonly lanes = 1;
   readonly half: boolean;
   readonly description: string;
   readonly imports: Imports;
