@@ -91,6 +91,7 @@ class Sleepers implements Choice<VideoFrame> {
     const engine = {
       backend: 'webgpu',
       half: false,
+      lanes: 1,
       description: 'sleeps',
       maxTilePixels: ({ macsPerPixel }: { macsPerPixel: number }) =>
         macsPerPixel === model?.manifest.fuse.macsPerPixel ? world.tilePixels : Number.POSITIVE_INFINITY,

@@ -69,7 +69,8 @@ it('a stream runs with a model at a URL, and with its bytes, alike', async () =>
   // The first frame is its own window, whichever of the others come in time.
   expect(byUrl.out[0]?.timestampUs).toBe(0);
   expect(Buffer.compare(byUrl.out[0]!.data, byBytes.out[0]!.data)).toBe(0);
-  expect(server.asked.toSorted()).toEqual([...Object.keys(files), 'manifest.json'].sort());
+  // Threads keep the manifest for themselves; whatever is large is fetched once.
+  expect(server.asked.filter((file) => file !== 'manifest.json').toSorted()).toEqual(Object.keys(files).sort());
   await node.clearModelCache();
   expect(await readdir(folder)).toEqual([]);
 });
