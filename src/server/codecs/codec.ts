@@ -5,6 +5,7 @@ export type VideoCodec = 'vp8' | 'h264' | 'vp9' | 'av1';
 
 /** One coded picture: what an encoder makes of one frame, and what RTP packets of one timestamp carry. */
 export interface CodedPicture {
+  /** What it is coded in. */
   readonly codec: VideoCodec;
   /** VP8: one frame. H.264: an access unit in Annex B, parameter sets before every keyframe. The holder owns its memory. */
   readonly data: Uint8Array;
