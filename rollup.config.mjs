@@ -1,11 +1,12 @@
+import { isAbsolute } from 'node:path';
 import resolve from '@rollup/plugin-node-resolve';
 import esbuild from 'rollup-plugin-esbuild';
 
-/** Each entry is one file, so that pages can host the workers anywhere. RxJS and ONNX Runtime stay the consumer's. */
+/** Each entry is one file, so that pages can host the workers anywhere. Packages stay the consumer's. */
 const entry = (input, file) => ({
   input,
-  output: { file: `dist/${file}`, format: 'es', sourcemap: true },
-  external: ['rxjs', 'onnxruntime-web', 'onnxruntime-node', /^node:/],
+  output: { file: `dist/${file}`, format: 'es', sourcemap: true, inlineDynamicImports: true },
+  external: (id) => !id.startsWith('.') && !isAbsolute(id),
   plugins: [resolve(), esbuild({ target: 'es2022', minify: /\.(worker|worklet)\.js$/.test(file) })],
 });
 
@@ -16,6 +17,8 @@ export default [
   entry('worklets/io.thread.ts', 'io.thread.js'),
   entry('worklets/engine.thread.ts', 'engine.thread.js'),
   entry('worklets/graph.thread.ts', 'graph.thread.js'),
+  entry('src/server/index.ts', 'server.js'),
+  entry('worklets/media.thread.ts', 'media.thread.js'),
   entry('worklets/io.worker.ts', 'io.worker.js'),
   entry('worklets/engine.worker.ts', 'engine.worker.js'),
   entry('worklets/audio-delay.worklet.ts', 'audio-delay.worklet.js'),

@@ -2,9 +2,12 @@ import { type MessagePort, parentPort, type TransferListItem, Worker } from 'nod
 import type { MessageScope, WorkerLike } from '../live/scope.js';
 import { MemoryFrame } from './memory-frame.js';
 
-/** A thread, dressed up as a browser's worker: frames in its messages move, and arrive as frames. */
-export function startThread(url: URL | string, name: string): WorkerLike {
-  const thread = new Worker(new URL(url), { name });
+/**
+ * A thread, dressed up as a browser's worker: frames in its messages move, and arrive as frames.
+ * @param workerData what it finds under that name when it starts
+ */
+export function startThread(url: URL | string, name: string, workerData?: unknown): WorkerLike {
+  const thread = new Worker(new URL(url), { name, workerData });
   return {
     postMessage: (message, transfer) => thread.postMessage(message, buffersOf(transfer)),
     addEventListener: (type: 'message' | 'error', listener: (event: never) => void) => {
