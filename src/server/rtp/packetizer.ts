@@ -15,7 +15,11 @@ export interface Vp8PictureNumbers {
  * Payloads for a VP8 frame (RFC 7741): a descriptor with a 15-bit picture id, then as much of the frame as fits; all about
  * equally long. The last one's packet has the marker.
  */
-export function packetizeVp8(frame: Uint8Array, numbers: Vp8PictureNumbers, maxBytes = MAX_PAYLOAD_BYTES): Uint8Array[] {
+export function packetizeVp8(
+  frame: Uint8Array,
+  numbers: Vp8PictureNumbers,
+  maxBytes = MAX_PAYLOAD_BYTES,
+): Uint8Array[] {
   const { pictureId, tl0PicIdx } = numbers;
   const id = [0x80 | ((pictureId >> 8) & 0x7f), pictureId & 0xff];
   const descriptor = tl0PicIdx === undefined ? [0x80, 0x80, ...id] : [0x80, 0xe0, ...id, tl0PicIdx & 0xff, 0];
@@ -61,7 +65,7 @@ export function packetizeH264(accessUnit: Uint8Array, maxBytes = MAX_PAYLOAD_BYT
 }
 
 function checkedRoom(maxBytes: number, overhead: number): number {
-  if (!(maxBytes >= overhead + 16)) throw new TypeError('The largest payload must be a number of bytes above 32.');
+  if (!(maxBytes >= 32)) throw new TypeError('maxBytes must be a number of bytes, 32 at least.');
   return Math.floor(maxBytes) - overhead;
 }
 
