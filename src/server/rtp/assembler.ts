@@ -154,7 +154,7 @@ export class FrameAssembler {
 
   /** Gives up gaps that have been waited for long enough. */
   tick(nowMs: number): void {
-    while (this.#gapSinceMs !== undefined && nowMs - this.#gapSinceMs >= this.#gapMs) this.#giveUp();
+    while ((this.nextTickMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#giveUp();
   }
 
   /** The next packet is of another stream, as after a change of SSRC. */

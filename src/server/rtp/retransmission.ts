@@ -10,6 +10,8 @@ export interface RetransmissionOptions {
 
 /** Packets whose answers are remembered: twice as many as the history they are sent from holds. A power of two. */
 const REMEMBERED = 256;
+/** After so long a number names another packet. */
+const FORGET_MS = 5000;
 /** The budget of this much time may be used at once: what a lost burst takes. */
 const BURST_S = 0.25;
 
@@ -58,10 +60,11 @@ export class RetransmissionLimit {
 
   #answer(number: number, nowMs: number, intervalMs: number): boolean {
     const slot = number % REMEMBERED;
-    if (this.#numbers[slot] !== number) {
+    const sinceMs = nowMs - (this.#answeredMs[slot] ?? 0);
+    if (this.#numbers[slot] !== number || sinceMs > FORGET_MS) {
       this.#numbers[slot] = number;
       this.#answers[slot] = 0;
-    } else if (nowMs - (this.#answeredMs[slot] ?? 0) < intervalMs) return false;
+    } else if (sinceMs < intervalMs) return false;
     const answers = this.#answers[slot] ?? 0;
     if (answers >= this.#mostAnswers) return false;
     this.#answers[slot] = answers + 1;
