@@ -113,6 +113,11 @@ export class FrameAssembler {
     return this.#gapSinceMs === undefined ? undefined : this.#gapSinceMs + this.#gapMs;
   }
 
+  /** Bytes of payloads that are held back behind a missing packet. */
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
   /** Takes a packet. Its payload must not be changed afterwards. */
   push(packet: RtpPacketLike, nowMs: number): void {
     this.stats.packets++;
