@@ -1,0 +1,129 @@
+import type { Browser, Page } from 'puppeteer-core';
+import type { PeerSession, Rooms, WatchedVideo } from '../../src/server/rooms.js';
+import type { RoomEvent, RoomsOptions } from '../../src/server/rtc/options.js';
+import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
+import type { SeenPicture } from '../pages/whep.js';
+import { inPage, launchChromium, openPage } from './browser.js';
+import { startServer, type TestServer } from './server.js';
+
+/**
+ * The tolerance of patches' mean Y, Cb and Cr, in levels of 255: what codecs make of flat colour in the first pictures of a
+ * stream. The colours of neighbouring numbers differ by 40 and more.
+ */
+export const TOLERANCE = 16;
+
+/** A browser and rooms, with signalling by calls. */
+export interface WhepRig {
+  readonly page: Page;
+  readonly rooms: Rooms;
+  readonly events: RoomEvent[];
+  publish(id: string, stream: string, options: PublishOptions): Promise<PeerSession>;
+  watch(id: string, stream: string, options?: WatchOptions): Promise<PeerSession>;
+  /** Waits until a viewer has seen so many more pictures, and gives them. */
+  seen(id: string, count: number, timeoutMs?: number): Promise<SeenPicture[]>;
+  run<T>(name: string, ...args: unknown[]): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface PublishOptions {
+  readonly codec: 'vp8' | 'h264';
+  readonly width?: number;
+  readonly height?: number;
+  readonly fps?: number;
+  readonly audio?: boolean;
+  readonly layers?: number;
+}
+
+export interface WatchOptions {
+  readonly video?: WatchedVideo;
+  readonly codec?: string;
+  readonly audio?: boolean;
+}
+
+/** A browser with an empty page. */
+export interface WhepBrowser {
+  readonly browser: Browser;
+  readonly server: TestServer;
+  close(): Promise<void>;
+}
+
+export async function openBrowser(launch = launchChromium): Promise<WhepBrowser> {
+  const server = await startServer();
+  const browser = await launch();
+  return {
+    browser,
+    server,
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** Rooms on loopback and a page that publishes and watches. */
+export async function startRig(
+  { browser, server }: WhepBrowser,
+  options: Partial<RoomsOptions> = {},
+  seams: RoomsSeams = {},
+): Promise<WhepRig> {
+  const { page } = await openPage(browser, server.url);
+  const events: RoomEvent[] = [];
+  const rooms = createRooms(
+    {
+      network: { host: '127.0.0.1' },
+      ...options,
+      onEvent: (event) => {
+        events.push(event);
+        options.onEvent?.(event);
+      },
+    },
+    seams,
+  );
+  const run = <T>(name: string, ...args: unknown[]): Promise<T> => inPage<T>(page, 'whep', name, ...args);
+  return {
+    page,
+    rooms,
+    events,
+    run,
+    publish: async (id, stream, { codec, width = 320, height = 180, ...rest }) => {
+      const offer = await run<string>('publishOffer', id, { codec, width, height, ...rest });
+      const session = await rooms.publish(stream, offer);
+      await run('answer', id, session.answerSdp);
+      return session;
+    },
+    watch: async (id, stream, { video = 'source', ...rest } = {}) => {
+      const offer = await run<string>('watchOffer', id, rest);
+      const session = await rooms.watch(stream, video, offer);
+      await run('answer', id, session.answerSdp);
+      return session;
+    },
+    seen: (id, count, timeoutMs) => run('seen', id, count, timeoutMs ?? 15_000),
+    close: async () => {
+      await rooms.close('The test is over.');
+      await page.close();
+    },
+  };
+}
+
+/**
+ * What is wrong with pictures: those that are no published picture, or come in the wrong order. A picture that is made of
+ * parts of two, or of the wrong references, has patches of another number's colours.
+ */
+export function faults(pictures: readonly SeenPicture[], tolerance = TOLERANCE): SeenPicture[] {
+  return pictures.filter(
+    ({ number, error }, index) => number < 0 || error > tolerance || number <= (pictures[index - 1]?.number ?? -1),
+  );
+}
+
+/** Waits for something, 15 s at most. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`${what} did not come about in time.`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
