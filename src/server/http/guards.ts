@@ -66,10 +66,9 @@ export async function addGuards(app: FastifyInstance, { config, metrics, log }: 
   // After CORS, so that a page can read why it was refused.
   app.addHook('onRequest', async (request) => {
     if (!UNLIMITED.has(request.url)) await refuseTooMany(request);
-    if (!request.is404) return;
     const allow = allowedAt(request.url);
     if (allow === undefined) throw new HttpProblem(404, 'There is nothing here.');
-    throw new HttpProblem(405, `Here is ${allow} only.`, { allow });
+    if (request.is404) throw new HttpProblem(405, `Here is ${allow} only.`, { allow });
   });
 }
 
