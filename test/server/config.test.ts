@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { main } from '../../src/server/cli.js';
 import { checkServerOptions } from '../../src/server/config.js';
 import { readConfig } from '../../src/server/config-sources.js';
+import { createLog } from '../../src/server/http/log.js';
 import { startHttp } from '../../src/server/http/server.js';
 import { createMetrics } from '../../src/server/metrics.js';
 import type { ServerConfig, ServerOptions } from '../../src/server/options.js';
@@ -151,7 +151,7 @@ function cli() {
       },
       start: async (config) => {
         configs.push(config);
-        const server = await startHttp(config, { rooms, metrics: createMetrics(), log: pino({ level: 'silent' }) });
+        const server = await startHttp(config, { rooms, metrics: createMetrics(), log: createLog('silent') });
         ports.push(server.port);
         return server;
       },

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
-import { pino } from 'pino';
 import { checkServerOptions } from '../../src/server/config.js';
+import { createLog } from '../../src/server/http/log.js';
 import { type HttpServer, startHttp } from '../../src/server/http/server.js';
 import { createMetrics } from '../../src/server/metrics.js';
 import type { ServerOptions } from '../../src/server/options.js';
@@ -42,7 +42,7 @@ export async function httpRig(options: ServerOptions = {}): Promise<HttpRig> {
   const server = await startHttp(config, {
     rooms,
     metrics: createMetrics(),
-    log: pino({ level: 'trace' }, lines),
+    log: createLog('trace', lines),
   });
   open.push(server);
   const url = `http://127.0.0.1:${server.port}`;

@@ -1,5 +1,5 @@
 import cors from '@fastify/cors';
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { HttpContext } from './context.js';
 import { SDP } from './endpoints.js';
@@ -19,7 +19,13 @@ const UNLIMITED = new Set(['/health', '/ready']);
 
 /** What every request passes, whatever its route: count and log, origin, CORS, rate, and whether there is such a route. */
 export async function addGuards(app: FastifyInstance, { config, metrics, log }: HttpContext): Promise<void> {
-  await app.register(rateLimit, { global: false, max: config.limits.requestsPerSecond, timeWindow: 1000 });
+  await app.register(rateLimit, {
+    global: false,
+    max: config.limits.requestsPerSecond,
+    timeWindow: 1000,
+    // A socket that has gone has no address any more. IPv6 counts by /64: one client has them all.
+    keyGenerator: ({ ip }) => normalizeIP(ip ?? 'gone', 64),
+  });
   const rate = app.createRateLimit();
   const allows = originPolicy(config.allowedOrigins, config.host);
 
