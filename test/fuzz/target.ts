@@ -1,6 +1,8 @@
+/** One parser path under attack. */
 export interface FuzzTarget {
-  name: string;
-  seeds: Uint8Array[];
+  readonly name: string;
+  readonly seeds: readonly Uint8Array[];
+  /** Must end by itself, in bounded work; only documented errors may be thrown, and those are caught inside. */
   run(input: Uint8Array): void | Promise<void>;
   dispose?(): void;
 }

@@ -1,5 +1,7 @@
+import type { OpenProcessor } from '../processor.js';
 import type { StreamSummary, WatchedVideo } from '../rooms.js';
 import { SignallingError } from '../rooms.js';
+import { ticksOf } from '../rtp/packet.js';
 import type { RtcVideoCodec } from './formats.js';
 import type { RoomEvent, RoomLimits } from './options.js';
 import { pictureSize } from './picture-size.js';
@@ -7,15 +9,24 @@ import type { PublisherPlan, ViewerPlan } from './plan.js';
 import { Publisher } from './publisher.js';
 import type { RtpPacket } from './rtp-packet.js';
 import type { Session } from './session.js';
+import { Upscaling } from './upscaling.js';
 import { Viewer, type ViewerListener } from './viewer.js';
 
 /** What a room asks of the house. */
 export interface RoomHost {
   readonly limits: RoomLimits;
   readonly now: () => number;
+  readonly openProcessor: OpenProcessor | undefined;
   event(event: RoomEvent): void;
   /** Nobody publishes any more, and nobody will wait: the name is free. */
   emptied(room: Room): void;
+}
+
+/** Audio that waits for its video. */
+interface HeldAudio {
+  readonly media: Publisher;
+  readonly packet: RtpPacket;
+  readonly captureMs: number | undefined;
 }
 
 /** A published stream, its publisher, who may be away for a moment, and its viewers. */
@@ -30,6 +41,8 @@ export class Room {
   #size = { width: 0, height: 0 };
   #layer = 0;
   #closed = false;
+  /** While somebody watches it upscaled. */
+  #upscaling: Upscaling<HeldAudio> | undefined;
 
   constructor(name: string, host: RoomHost) {
     this.name = name;
@@ -53,9 +66,9 @@ export class Room {
       codec: this.#videoCodec,
       ...this.#size,
       viewers: { source: count('source'), upscaled: count('upscaled') },
-      level: null,
-      levelReason: '',
-      addedDelayMs: 0,
+      level: this.#upscaling?.level ?? null,
+      levelReason: this.#upscaling?.reason ?? '',
+      addedDelayMs: this.#upscaling?.delayMs ?? 0,
     };
   }
 
@@ -83,6 +96,8 @@ export class Room {
     if (changed) {
       for (const viewer of this.#viewers.keys()) void viewer.close('The publisher has come back with another codec.');
     }
+    this.#upscale();
+    for (const viewer of this.#viewers.values()) this.#choose(viewer);
     session.begin({
       connected: () => this.#event('connected', session, 'publisher'),
       rtp: (packet, at) => media.rtp(packet, at),
@@ -95,19 +110,30 @@ export class Room {
   /** Takes a viewer. */
   watch(session: Session, plan: ViewerPlan, watches: WatchedVideo, cname: string): void {
     const listener: ViewerListener = {
-      keyframeWanted: () => this.#keyframe(),
-      reception: () => {},
+      keyframeWanted: (viewer) => this.#keyframeFor(viewer),
+      reception: (_, { maxBitrate, roundTripMs, fractionLost }) => {
+        const feedback = {
+          ...(maxBitrate === undefined ? {} : { remb: maxBitrate }),
+          ...(fractionLost === undefined ? {} : { fractionLost }),
+          ...(roundTripMs === undefined ? {} : { rttMs: roundTripMs }),
+        };
+        if (watches === 'upscaled') this.#upscaling?.feedback(session.id, feedback, this.#host.now());
+      },
     };
-    const viewer = new Viewer(watches, plan, cname, session.transport, listener);
+    const viewer = new Viewer(watches, this.#videoCodec, plan, cname, session.transport, listener);
     this.#viewers.set(session, viewer);
+    this.#upscale();
+    this.#choose(viewer);
     session.begin({
       connected: () => {
         this.#event('connected', session, 'viewer');
-        this.#keyframe();
+        this.#keyframeFor(viewer);
       },
       rtcp: (message, at) => viewer.rtcp(message, at),
       ended: (reason) => {
         this.#viewers.delete(session);
+        this.#upscaling?.forget(session.id);
+        this.#upscale();
         this.#event('ended', session, reason);
       },
     });
@@ -118,7 +144,11 @@ export class Room {
   tick(nowMs: number): void {
     this.#publisher?.session.tick(nowMs);
     this.#publisher?.media.tick(nowMs);
-    for (const session of this.#viewers.keys()) session.tick(nowMs);
+    this.#upscaling?.tick(nowMs);
+    for (const [session, viewer] of this.#viewers) {
+      session.tick(nowMs);
+      if (viewer.output.waiting) this.#keyframeFor(viewer);
+    }
     if (this.#awaySinceMs === undefined) return;
     if (this.#viewers.size > 0 && nowMs - this.#awaySinceMs < this.#host.limits.publisherGraceMs) return;
     void this.close('The publisher has gone.');
@@ -128,6 +158,8 @@ export class Room {
   async close(reason: string): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#upscaling?.close();
+    this.#upscaling = undefined;
     const sessions = [...this.#viewers.keys()];
     if (this.#publisher) sessions.push(this.#publisher.session);
     this.#host.emptied(this);
@@ -138,21 +170,27 @@ export class Room {
     this.#event('ended', session, reason);
     if (this.#publisher?.session !== session) return;
     this.#publisher = undefined;
+    this.#upscaling?.close();
+    this.#upscaling = undefined;
     this.#awaySinceMs = this.#host.now();
   }
 
   #video(media: Publisher, packet: RtpPacket, layer: number): void {
-    if (packet.payload.length === 0 || layer !== this.#layer) return;
+    if (layer !== this.#layer) return;
     const nowMs = this.#host.now();
-    this.#learnSize(packet);
+    if (packet.payload.length > 0) this.#learnSize(packet);
     const captureMs = media.captureMs('video', packet.timestamp, layer);
-    for (const viewer of this.#viewers.values()) viewer.sendVideo(media, packet, captureMs, nowMs);
+    for (const viewer of this.#viewers.values()) viewer.sendVideo(packet, captureMs, nowMs);
+    this.#upscaling?.packet(packet, nowMs);
   }
 
   #audio(media: Publisher, packet: RtpPacket): void {
     const nowMs = this.#host.now();
     const captureMs = media.captureMs('audio', packet.timestamp);
-    for (const viewer of this.#viewers.values()) viewer.sendAudio(media, packet, captureMs, nowMs);
+    for (const viewer of this.#viewers.values()) {
+      if (viewer.watches === 'source' || !this.#upscaling) viewer.sendAudio(media, packet, captureMs, nowMs);
+    }
+    this.#upscaling?.hold({ media, packet, captureMs }, nowMs);
   }
 
   #learnSize(packet: RtpPacket): void {
@@ -165,6 +203,57 @@ export class Room {
     }
     this.#size = size;
     this.#event('picture-size', this.#publisher?.session, `${size.width}x${size.height}`);
+  }
+
+  /** Upscales while there is a publisher and somebody who watches that. */
+  #upscale(): void {
+    const wanted = [...this.#viewers.values()].some(({ watches }) => watches === 'upscaled');
+    const { openProcessor } = this.#host;
+    const publisher = this.#publisher;
+    if (!wanted || !publisher || !openProcessor || this.#closed) {
+      if (this.#upscaling) this.#event('processor-closed', undefined, '');
+      this.#upscaling?.close();
+      this.#upscaling = undefined;
+      return;
+    }
+    if (this.#upscaling) return;
+    const { media } = publisher;
+    const upscaled = (): Viewer[] => [...this.#viewers.values()].filter(({ watches }) => watches === 'upscaled');
+    this.#upscaling = new Upscaling<HeldAudio>(
+      openProcessor,
+      this.#videoCodec,
+      this.#host.now,
+      {
+        picture: (picture) => {
+          const nowMs = this.#host.now();
+          const ticks = ((ticksOf(picture.timestampUs) % 2 ** 32) + 2 ** 32) % 2 ** 32;
+          const captureMs = media.captureMs('video', ticks, this.#layer);
+          for (const viewer of upscaled()) viewer.sendPicture(picture, captureMs, nowMs);
+        },
+        switched: () => {
+          for (const viewer of upscaled()) this.#choose(viewer);
+        },
+        keyframeWanted: () => this.#keyframe(),
+        level: (level, reason) => this.#event('level', publisher.session, `${level}: ${reason}`),
+      },
+      ({ media, packet, captureMs }) => {
+        for (const viewer of upscaled()) viewer.sendAudio(media, packet, captureMs, this.#host.now());
+      },
+    );
+    this.#event('processor-opened', publisher.session, this.#videoCodec);
+  }
+
+  /** What a viewer's video comes from now. */
+  #choose(viewer: Viewer): void {
+    const publisher = this.#publisher;
+    if (!publisher) return;
+    const own = viewer.watches === 'upscaled' && this.#upscaling !== undefined && !this.#upscaling.forwarding;
+    viewer.select({ id: own ? 'own' : 'source', timeBase: `${publisher.session.id}/${this.#layer}` });
+  }
+
+  #keyframeFor(viewer: Viewer): void {
+    if (viewer.output.selected?.id === 'own') this.#upscaling?.requestKeyframe(this.#host.now());
+    else this.#keyframe();
   }
 
   #keyframe(): void {

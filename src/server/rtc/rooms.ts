@@ -146,6 +146,7 @@ class RtcRooms implements Rooms {
     return new Room(stream, {
       limits: this.#limits,
       now: realClock.now,
+      openProcessor: this.#options.openProcessor,
       event: (event) => this.#options.onEvent?.(event),
       emptied: (room) => {
         if (this.#rooms.get(stream) === room) this.#rooms.delete(stream);

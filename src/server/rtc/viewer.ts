@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import type { CodedPicture } from '../codecs/codec.js';
 import type { WatchedVideo } from '../rooms.js';
+import { type OutputSource, OutputTrack } from '../rtp/output-track.js';
 import { Continuity } from './continuity.js';
 import { OutgoingTrack } from './outgoing-track.js';
 import type { SentTrack, ViewerPlan } from './plan.js';
@@ -25,20 +27,52 @@ export class Viewer {
   readonly video: OutgoingTrack | undefined;
   readonly audio: OutgoingTrack | undefined;
   readonly #audioNumbers = randomNumbers(AUDIO_CLOCK);
-  readonly #videoNumbers = randomNumbers(VIDEO_CLOCK);
+  /** Whatever its video comes from, the viewer sees one stream. */
+  readonly output: OutputTrack;
+  #captureMs: number | undefined;
+  #nowMs = 0;
 
-  constructor(watches: WatchedVideo, plan: ViewerPlan, cname: string, transport: Transport, listener: ViewerListener) {
+  constructor(
+    watches: WatchedVideo,
+    codec: 'vp8' | 'h264',
+    plan: ViewerPlan,
+    cname: string,
+    transport: Transport,
+    listener: ViewerListener,
+  ) {
     this.watches = watches;
     this.#listener = listener;
     const track = (sent: SentTrack | undefined, clockRate: number): OutgoingTrack | undefined =>
       sent && new OutgoingTrack(transport, sent, clockRate, cname);
     this.video = track(plan.video, VIDEO_CLOCK);
     this.audio = track(plan.audio, AUDIO_CLOCK);
+    this.output = new OutputTrack({
+      codec,
+      send: ({ payload, ...packet }) => {
+        const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+        this.video?.send({ ...packet, payload: bytes }, this.#captureMs, this.#nowMs);
+      },
+      onKeyframeWanted: () => listener.keyframeWanted(this),
+    });
   }
 
-  sendVideo(source: unknown, packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
-    const numbers = this.#videoNumbers.next(source, packet, nowMs);
-    if (numbers) this.video?.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
+  /** Chooses what its video comes from, from the next keyframe of that on. */
+  select(source: OutputSource | undefined): void {
+    this.output.select(source);
+  }
+
+  /** Takes a packet of the publisher's video. */
+  sendVideo(packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
+    this.#captureMs = captureMs;
+    this.#nowMs = nowMs;
+    this.output.forward('source', packet, nowMs);
+  }
+
+  /** Takes a picture of our own. */
+  sendPicture(picture: CodedPicture, captureMs: number | undefined, nowMs: number): void {
+    this.#captureMs = captureMs;
+    this.#nowMs = nowMs;
+    this.output.picture('own', picture, nowMs);
   }
 
   /** Sends a packet of audio. `source` is who published it. */
