@@ -328,4 +328,21 @@ describe('h264 parameter sets', () => {
     under.tick(10_000);
     expect(pictures.length).toBe(30);
   });
+
+  it('does not believe old sets after a gap, where keyframes have brought their own', () => {
+    const source = coded.h264.slice(0, 91);
+    const bare = source.map((picture, i) =>
+      i === 60
+        ? unit(
+            nals(picture).filter((nal) => !isSet(nal)),
+            picture,
+          )
+        : picture,
+    );
+    // Sets of picture 60 could have been in what is lost.
+    const packets = sent(bare).filter(({ picture }) => picture !== 58);
+    const { assembler: under, pictures } = assembler('h264');
+    for (const packet of packets) under.push(packet, packet.sentMs);
+    expect(indices(pictures, bare)).toEqual([...source.map((_, i) => i).slice(0, 58), 90]);
+  });
 });

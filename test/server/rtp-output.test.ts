@@ -6,7 +6,7 @@ import { microsecondsOf, type RtpPacketLike } from '../../src/server/rtp/packet.
 import { packetizeH264, packetizeVp8 } from '../../src/server/rtp/packetizer.js';
 import { unwrapNear } from '../../src/server/rtp/unwrap.js';
 import { readVp8Descriptor } from '../../src/server/rtp/vp8.js';
-import { carried, encoded, type SentPacket, sent } from '../support/rtp.js';
+import { carried, encoded, play, random, type SentPacket, sent } from '../support/rtp.js';
 
 const FRAMES = 150;
 /** As sent, and as our encoder would make it. */
@@ -236,6 +236,60 @@ describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
     expect(ticks.slice(35, 40)).toEqual([1, 2, 3, 4, 5].map((tick) => 34 * 3000 + tick));
     expect(ticks.slice(40)).toEqual(own.slice(35, 60).map((_, i) => (35 + i) * 3000));
   });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])(
+    'never lets a receiver decode without what a picture refers to (seed %i)',
+    (seed) => {
+      const next = random(seed);
+      const { track, out } = output(codec);
+      const network = { loss: 0.01, reordered: 0.05, duplicates: 0.02, jitterMs: 40 };
+      const low = carried(sent(source, { sequence: 65_300, timestamp: 5, paddingEvery: 3 }), { ...network, seed });
+      const high = carried(sent(own, { sequence: 9, timestamp: 4e9, paddingEvery: 5 }), {
+        ...network,
+        seed: seed + 100,
+      });
+      const steps: { atMs: number; step: (atMs: number) => void }[] = [
+        ...low.arrivals.map(({ packet, atMs }) => ({ atMs, step: () => track.forward('low', packet, atMs) })),
+        ...high.arrivals.map(({ packet, atMs }) => ({ atMs, step: () => track.forward('high', packet, atMs) })),
+        // Our pictures are ready a while after their packets.
+        ...source.map((picture, i) => {
+          const atMs = picture.timestampUs / 1000 + 90;
+          const ours = { ...picture, timestampUs: microsecondsOf(5 + i * 3000) };
+          return { atMs, step: () => track.picture('ours', ours, atMs) };
+        }),
+      ];
+      const sentAt: number[] = [];
+      for (const { atMs, step } of steps.sort((a, b) => a.atMs - b.atMs)) {
+        if (out.length === 0 || next() < 0.004) {
+          const to = ['low', 'high', 'ours'][Math.floor(next() * 3)]!;
+          track.select({ id: to, timeBase: to === 'ours' ? 'low' : to });
+        }
+        step(atMs);
+        while (sentAt.length < out.length) sentAt.push(atMs);
+      }
+      expect(track.stats.switches).toBeGreaterThan(1);
+      const outgoing = out.map((packet, i) => ({ ...packet, picture: 0, sentMs: sentAt[i]! }));
+      const names = new Map<string, string>();
+      for (const [id, pictures] of [
+        ['low', source],
+        ['high', own],
+      ] as const) {
+        for (const [i, { data }] of pictures.entries()) names.set(Buffer.from(data).toString('latin1'), `${id} ${i}`);
+      }
+      const pictures: CodedPicture[] = [];
+      const receiver = new FrameAssembler({ codec, onPicture: (p) => pictures.push(p), onKeyframeWanted: () => {} });
+      play(carried(outgoing, { ...network, seed: seed + 200 }).arrivals, receiver);
+      expect(pictures.length).toBeGreaterThan(5);
+      let before = '';
+      for (const { data, key } of pictures) {
+        const name = names.get(Buffer.from(data).toString('latin1'))!;
+        const [id, i] = name.split(' ');
+        if (!key) expect(before).toBe(`${id} ${Number(i) - 1}`);
+        before = name;
+      }
+      expect(pictures.every(({ timestampUs }, i) => i === 0 || timestampUs > pictures[i - 1]!.timestampUs)).toBe(true);
+    },
+  );
 
   it('sends nothing before a keyframe, and nothing when no source is chosen', () => {
     const { track, out } = output(codec);

@@ -60,7 +60,7 @@ export class OutputTrack {
   #current: OutputSource | undefined;
   /** Of the source being sent, where it is forwarded. */
   #map: SequenceMap | undefined;
-  /** Newest packets of the source that is waited for, in the order they came, and the highest number, unwrapped. */
+  /** Newest packets of the source that is waited for, in the order they came, by their numbers, unwrapped. */
   #recent: { readonly sequence: number; readonly packet: RtpPacketLike }[] = [];
   /** The last outgoing sequence number, unwrapped. */
   #sequence: number;
@@ -70,7 +70,7 @@ export class OutputTrack {
   constructor(options: OutputTrackOptions) {
     this.#options = options;
     const first = options.first ?? {
-      // Half of the range, so that receivers of the first packets need not tell loss from wrapping.
+      // From the lower half: with SRTP, a first packet that is lost just before wrapping is a pitfall (RFC 3711, section 3.3.1).
       sequenceNumber: Math.floor(Math.random() * 2 ** 15),
       timestamp: Math.floor(Math.random() * 2 ** 32),
       pictureId: Math.floor(Math.random() * 2 ** 15),

@@ -43,7 +43,8 @@ export class Vp8Numbers {
     const tl0PicIdx = tl0PicIdxAt >= 0 ? modulo(descriptor.tl0PicIdx + this.#tl0Offset, 256) : -1;
     if (newest && tl0PicIdx >= 0) this.#tl0PicIdx = tl0PicIdx;
     if (grows === 0 && pictureId === descriptor.pictureId && tl0PicIdx === descriptor.tl0PicIdx) return payload;
-    const rewritten = new Uint8Array(payload.length + grows);
+    // Out of the pool: every byte is written, and memory of its own costs more than the copy.
+    const rewritten = Buffer.allocUnsafe(payload.length + grows);
     if (grows === 0) rewritten.set(payload);
     else {
       rewritten.set(payload.subarray(0, pictureIdAt + 1));
