@@ -111,6 +111,40 @@ it('a client that has gone before it is answered leaves no session', async () =>
   await expect.poll(() => rig.rooms.running.length).toBe(0);
 });
 
+it('a body that comes when draining has begun opens no session; half a request does not hold up the end', async () => {
+  const rig = await httpRig();
+  await rig.post('/whip/running');
+  const socket = connect(rig.server.port, '127.0.0.1');
+  let answer = '';
+  socket.on('data', (data) => {
+    answer += data.toString();
+  });
+  socket.on('error', () => {});
+  const gone = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(head(`Content-Length: ${OFFER.length}\r\n`));
+  // An answer of another connection comes after the server has read this one's header.
+  await rig.fetch('/whip/cam');
+  const closing = rig.server.close({ drainMs: 60_000 });
+  socket.write(OFFER);
+  await expect.poll(() => answer).toMatch(/^HTTP\/1\.1 503 /);
+  expect(rig.rooms.all).toHaveLength(1);
+  socket.write(head('Content-Length: 100\r\n').slice(0, 30));
+  const started = performance.now();
+  await rig.server.close({ drainMs: 0 });
+  await Promise.all([closing, gone]);
+  expect(performance.now() - started).toBeLessThan(2000);
+});
+
+it('localhost is one address, with the limits of one', async () => {
+  const rig = await httpRig({ host: 'localhost' });
+  expect(rig.server.url).toBe(`http://localhost:${rig.server.port}`);
+  expect((await rig.fetch('/health')).status).toBe(200);
+  const other = connect(rig.server.port, '::1');
+  expect(await new Promise((resolve) => other.once('error', () => resolve('refused')).once('connect', resolve))).toBe(
+    'refused',
+  );
+});
+
 it('nothing stays after closing: no socket, no timer', async () => {
   const before = process.getActiveResourcesInfo().length;
   for (let round = 0; round < 3; round++) {

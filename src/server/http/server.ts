@@ -110,7 +110,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 export async function startHttp(config: ServerConfig, services: HttpServices): Promise<HttpServer> {
   const { app, context, closeSockets } = await createHttpApp(config, services);
   try {
-    await app.listen({ host: config.host, port: config.port });
+    // For localhost the library would open a second server beside, for IPv6, without this one's limits.
+    await app.listen({ host: config.host === 'localhost' ? '127.0.0.1' : config.host, port: config.port });
   } catch (error) {
     await app.close();
     throw error;
