@@ -1,19 +1,26 @@
 /** Tokens of one stream. A list where several are good. */
 export interface StreamTokens {
+  /** Tokens that may publish the stream. */
   readonly publish?: string | readonly string[];
+  /** Tokens that may watch it. */
   readonly watch?: string | readonly string[];
 }
 
 /** A STUN or TURN server, as `RTCIceServer` of the browser has it. */
 export interface IceServer {
+  /** One or more `stun:`, `turn:` or `turns:` URLs. */
   readonly urls: string | readonly string[];
+  /** For TURN. */
   readonly username?: string;
+  /** For TURN. */
   readonly credential?: string;
 }
 
 /** UDP ports, both ends included. */
 export interface PortRange {
+  /** The lowest port. */
   readonly min: number;
+  /** The highest port. */
   readonly max: number;
 }
 
@@ -25,13 +32,19 @@ export type StreamAction = 'publish' | 'watch';
 
 /** What {@link Authorize} is asked. */
 export interface AuthorizeQuestion {
+  /** What is to be done. */
   readonly action: StreamAction;
+  /** With which stream. */
   readonly stream: string;
   /** The bearer token, where there is one. */
   readonly token: string | undefined;
+  /** The request it came with. */
   readonly request: {
+    /** The client's address. */
     readonly ip: string;
+    /** The page it comes from, where a browser says so. */
     readonly origin: string | undefined;
+    /** All its headers, in small letters. */
     readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   };
 }
@@ -146,9 +159,13 @@ export interface ServerOptions {
   readonly logLevel?: LogLevel;
   /** Milliseconds that running sessions are given when the server ends. Default 5000. */
   readonly drainMs?: number;
+  /** Who may publish and watch. */
   readonly auth?: AuthOptions;
+  /** How peers reach the server. */
   readonly media?: MediaOptions;
+  /** What one server bears. */
   readonly limits?: LimitOptions;
+  /** How pictures are upscaled. */
   readonly upscale?: UpscaleSettings;
 }
 

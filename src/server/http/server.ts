@@ -29,6 +29,7 @@ export interface HttpServices {
 export interface HttpServer {
   /** Where it listens: `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The port of that. */
   readonly port: number;
   /**
    * Ends in good order: no session is opened any more and `/ready` says 503; those that run have `drainMs` to end by
