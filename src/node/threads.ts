@@ -61,10 +61,15 @@ export function threadScope(): MessageScope {
   };
 }
 
+/** Settles when every thread that this one has started has ended. A process that exits before interrupts them. */
+export async function threadsEnded(): Promise<void> {
+  await Promise.all(children.values());
+}
+
 /** Its own threads first: they would be interrupted. */
 async function leave(): Promise<void> {
   for (const thread of children.keys()) end(thread);
-  await Promise.all(children.values());
+  await threadsEnded();
   process.exit(0);
 }
 

@@ -62,5 +62,14 @@ export async function startServer(config: ServerConfig): Promise<HttpServer> {
     openProcessor: pool.open,
     onEvent: (event) => log.info(event, event.what),
   });
-  return startHttp(config, { rooms, metrics, log });
+  const http = await startHttp(config, { rooms, metrics, log });
+  const { url, port } = http;
+  return {
+    url,
+    port,
+    close: async (options) => {
+      await http.close(options);
+      await pool.ended();
+    },
+  };
 }

@@ -96,6 +96,7 @@ describe('a processor', () => {
     expect(heard.delays.at(-1)).toBeGreaterThan(0);
     processor.close();
     await expect.poll(() => pool.size, { timeout: 5_000 }).toBe(0);
+    await pool.ended();
   });
 
   it('makes keyframes when asked, and follows the source’s size', async () => {
@@ -142,5 +143,7 @@ describe('a processor', () => {
     expect(forwarded).toBeGreaterThan(0);
     for (const { delays } of heard) expect(Math.max(0, ...delays.slice(-3))).toBeLessThan(1_000);
     for (const processor of open) processor.close();
+    await expect.poll(() => pool.size, { timeout: 5_000 }).toBe(0);
+    await pool.ended();
   });
 });

@@ -22,7 +22,8 @@ beforeAll(async () => {
 afterAll(() => opened.close());
 afterEach(async () => {
   await rig.close();
-  await until('the threads’ end', () => pool.size === 0);
+  await until('the streams’ end', () => pool.size === 0);
+  await pool.ended();
 });
 
 describe.each(['vp8', 'h264'] as const)('%s, upscaled', (codec) => {

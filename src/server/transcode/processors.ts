@@ -3,7 +3,7 @@ import { LiveClient } from '../../live/client.js';
 import type { StreamSettings } from '../../live/protocol.js';
 import type { UpscaleEvent, UpscaleStats } from '../../live/stats.js';
 import { checkNodeOptions, type NodeStreamOptions } from '../../node/options.js';
-import { startThread } from '../../node/threads.js';
+import { startThread, threadsEnded } from '../../node/threads.js';
 import { Medians } from '../../pipeline/medians.js';
 import type { CodecLibrary } from '../codecs/load.js';
 import type { OpenProcessor, ProcessorListener, VideoProcessor } from '../processor.js';
@@ -45,6 +45,8 @@ export interface Processors {
   readonly open: OpenProcessor;
   /** Streams that are open. */
   readonly size: number;
+  /** Settles when the threads have ended, once all streams are closed: before that the process must not exit. */
+  ended(): Promise<void>;
 }
 
 /**
@@ -72,6 +74,7 @@ export function processors(options: ProcessorOptions = {}, told: ProcessorsListe
     get size() {
       return pool.reduce((sum, { size }) => sum + size, 0);
     },
+    ended: threadsEnded,
     open: ({ codec }, listener) => {
       const client = pool.reduce((idlest, other) => (other.size < idlest.size ? other : idlest));
       return new Processor(client, start, settings, { codec, bitrate }, listener, told);
