@@ -117,7 +117,9 @@ describe('upscaleTrack in Chromium', () => {
     expect(Math.min(...quality)).toBeGreaterThan(20);
   });
 
-  it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', async () => {
+  it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', {
+    retry: 1,
+  }, async () => {
     const { pushed, out, inOrder, heapGrowth, stats } = await run<Awaited<ReturnType<typeof manyFrames>>>(
       'manyFrames',
       300,

@@ -4,6 +4,9 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { inPage, launchChromium, openPage } from './browser.js';
 import { startServer, type TestServer } from './server.js';
 
+/** The longest that a worker of these tests is at something. */
+const BUSY_MS = 10_000;
+
 /** What a browser says when a frame was not released, and when a page fails. A resource that is missing is no failure. */
 const FAULTS = /garbage collected without being closed|^error: (?!Failed to load resource)/;
 
@@ -53,14 +56,17 @@ export function testPages(launch: () => Promise<Browser> = launchChromium): Test
   };
 }
 
-/** The workers of a page. What the driver still lists but cannot reach has ended before it was looked at. */
+/**
+ * The workers of a page. The driver sometimes lists one that has ended, if that was just when it was looked at: it refuses to
+ * be asked, or never answers. One that lives answers at once, or when it has done what it is at.
+ */
 async function workersOf(page: Page): Promise<string[]> {
   const names = page.workers().map(async (worker) => {
     const answer = worker.evaluate('0').then(
       () => [worker.url()],
       () => [],
     );
-    return Promise.race([answer, sleep(1_000, [`${worker.url()}, busy`])]);
+    return Promise.race([answer, sleep(BUSY_MS, [] as string[])]);
   });
   return (await Promise.all(names)).flat();
 }
