@@ -113,6 +113,11 @@ export class FrameAssembler {
     return this.#gapSinceMs === undefined ? undefined : this.#gapSinceMs + this.#gapMs;
   }
 
+  /** Bytes of payloads that are held back behind a missing packet. */
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
   /** Takes a packet. Its payload must not be changed afterwards. */
   push(packet: RtpPacketLike, nowMs: number): void {
     this.stats.packets++;
@@ -154,7 +159,7 @@ export class FrameAssembler {
 
   /** Gives up gaps that have been waited for long enough. */
   tick(nowMs: number): void {
-    while (this.#gapSinceMs !== undefined && nowMs - this.#gapSinceMs >= this.#gapMs) this.#giveUp();
+    while ((this.nextTickMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#giveUp();
   }
 
   /** The next packet is of another stream, as after a change of SSRC. */

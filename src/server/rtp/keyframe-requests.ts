@@ -27,7 +27,6 @@ export class KeyframeRequests {
     this.#send = options.send;
     this.#intervalMs = options.intervalMs ?? 300;
     this.#maxIntervalMs = options.maxIntervalMs ?? 4000;
-    this.#waitMs = this.#intervalMs;
   }
 
   /** Whether a keyframe is waited for. */

@@ -15,7 +15,11 @@ export interface Vp8PictureNumbers {
  * Payloads for a VP8 frame (RFC 7741): a descriptor with a 15-bit picture id, then as much of the frame as fits; all about
  * equally long. The last one's packet has the marker.
  */
-export function packetizeVp8(frame: Uint8Array, numbers: Vp8PictureNumbers, maxBytes = MAX_PAYLOAD_BYTES): Uint8Array[] {
+export function packetizeVp8(
+  frame: Uint8Array,
+  numbers: Vp8PictureNumbers,
+  maxBytes = MAX_PAYLOAD_BYTES,
+): Uint8Array[] {
   const { pictureId, tl0PicIdx } = numbers;
   const id = [0x80 | ((pictureId >> 8) & 0x7f), pictureId & 0xff];
   const descriptor = tl0PicIdx === undefined ? [0x80, 0x80, ...id] : [0x80, 0xe0, ...id, tl0PicIdx & 0xff, 0];
@@ -24,7 +28,7 @@ export function packetizeVp8(frame: Uint8Array, numbers: Vp8PictureNumbers, maxB
   const payloads: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
     const part = frame.subarray(Math.floor((frame.length * i) / count), Math.floor((frame.length * (i + 1)) / count));
-    const payload = new Uint8Array(descriptor.length + part.length);
+    const payload = Buffer.allocUnsafe(descriptor.length + part.length);
     payload.set(descriptor);
     if (i === 0) payload[0] = 0x90;
     payload.set(part, descriptor.length);
@@ -61,14 +65,14 @@ export function packetizeH264(accessUnit: Uint8Array, maxBytes = MAX_PAYLOAD_BYT
 }
 
 function checkedRoom(maxBytes: number, overhead: number): number {
-  if (!(maxBytes >= overhead + 16)) throw new TypeError('The largest payload must be a number of bytes above 32.');
+  if (!(maxBytes >= 32)) throw new TypeError('maxBytes must be a number of bytes, 32 at least.');
   return Math.floor(maxBytes) - overhead;
 }
 
 function aggregate(nals: readonly Uint8Array[], maxBytes: number): Uint8Array[] {
   const bytes = nals.reduce((sum, nal) => sum + 2 + nal.length, 1);
   if (nals.length < 2 || bytes > maxBytes) return nals.flatMap((nal) => fragments(nal, maxBytes));
-  const payload = new Uint8Array(bytes);
+  const payload = Buffer.allocUnsafe(bytes);
   // F and NRI: the largest of what is inside (RFC 6184, section 5.7.1).
   payload[0] = nals.reduce((most, nal) => Math.max(most, (nal[0] ?? 0) & 0x60), 0) | NAL.stapA;
   let at = 1;
@@ -89,7 +93,7 @@ function fragments(nal: Uint8Array, maxBytes: number): Uint8Array[] {
   const payloads: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
     const part = nal.subarray(1 + Math.floor((body * i) / count), 1 + Math.floor((body * (i + 1)) / count));
-    const payload = new Uint8Array(2 + part.length);
+    const payload = Buffer.allocUnsafe(2 + part.length);
     payload[0] = (header & 0xe0) | NAL.fuA;
     payload[1] = (header & 0x1f) | (i === 0 ? 0x80 : 0) | (i === count - 1 ? 0x40 : 0);
     payload.set(part, 2);

@@ -23,7 +23,7 @@ export class Unwrapper {
 
   /** @param bits of the numbers, 32 at most */
   constructor(readonly bits: number) {
-    this.#farthest = 2 ** (bits - 2);
+    this.#farthest = 2 ** (bits - 4);
   }
 
   /** The value as a number that goes on; the first one stays as it is. */
