@@ -276,6 +276,19 @@ export function state(id: string): string {
   return (publishers.get(id) ?? viewers.get(id))!.pc.connectionState;
 }
 
+/** Switches layers of a simulcast on and off. */
+export async function activeLayers(id: string, active: readonly boolean[]): Promise<void> {
+  const sender = publishers
+    .get(id)!
+    .pc.getSenders()
+    .find(({ track }) => track?.kind === 'video')!;
+  const parameters = sender.getParameters();
+  parameters.encodings.forEach((encoding, layer) => {
+    encoding.active = active[layer] ?? true;
+  });
+  await sender.setParameters(parameters);
+}
+
 export function resize(id: string, width: number, height: number): void {
   publishers.get(id)!.resize(width, height);
 }

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/server/rtc/options.js';
 import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
+import type { SeenPicture } from '../pages/whep.js';
 import { impairment } from '../support/whep-impair.js';
+import { passThrough } from '../support/whep-processor.js';
 import { faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
 
 let opened: WhepBrowser;
@@ -80,6 +82,7 @@ it('a late viewer sees a picture soon', async () => {
   await rig.seen('v', 60);
   const times: number[] = [];
   for (let i = 0; i < 5; i++) {
+    await new Promise((done) => setTimeout(done, 500));
     await rig.watch(`late${i}`, 'a');
     const [first] = await rig.seen(`late${i}`, 1);
     times.push((first?.atMs ?? Number.POSITIVE_INFINITY) - (await rig.run<number>('connectedAt', `late${i}`)));
@@ -101,6 +104,86 @@ it('ten viewers see the same stream', async () => {
     expect(faults(pictures)).toEqual([]);
   }
   expect(rig.rooms.streams()[0]?.viewers).toEqual({ source: 10, upscaled: 0 });
+});
+
+it('a publisher who comes back with another codec ends its viewers, with the reason', async () => {
+  await start();
+  const session = await rig.publish('p', 'a', { codec: 'vp8' });
+  const viewer = await rig.watch('v', 'a');
+  await rig.seen('v', 10);
+  await session.close('The client has ended the session.');
+  await rig.publish('p2', 'a', { codec: 'h264' });
+  expect(await viewer.closed).toBe('The publisher has come back with another codec.');
+  await rig.watch('v2', 'a');
+  expect(faults(await rig.seen('v2', 30))).toEqual([]);
+});
+
+it('of a simulcast the best layer that fits is shown, and another when it ends', async () => {
+  await start({ limits: { maxPixels: 400 * 300 } });
+  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 3 });
+  await rig.watch('v', 'a');
+  await until('the middle layer', async () => (await rig.seen('v', 10)).at(-1)?.width === 320, 30_000);
+  const pictures = await rig.seen('v', 60);
+  expect(faults(pictures)).toEqual([]);
+  await rig.run('activeLayers', 'p', [true, false, false]);
+  await until('the small layer', async () => (await rig.seen('v', 10)).at(-1)?.width === 160, 30_000);
+  expect(faults(await rig.seen('v', 30))).toEqual([]);
+});
+
+describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
+  it('is what the processor makes; its own source where it is too busy; and back, with numbers that go on', async () => {
+    const processors = passThrough();
+    await start({ openProcessor: processors.open });
+    await rig.publish('p', 'a', { codec });
+    expect(processors.opened).toHaveLength(0);
+    const viewer = await rig.watch('v', 'a', { video: 'upscaled' });
+    await rig.watch('v2', 'a', { video: 'upscaled' });
+    await rig.watch('s', 'a');
+    expect(faults(await rig.seen('v', 60))).toEqual([]);
+    expect(processors.opened).toHaveLength(1);
+    const processor = processors.opened[0]!;
+    expect(processor.pictures).toBeGreaterThan(50);
+    const summary = rig.rooms.streams()[0];
+    expect(summary).toMatchObject({
+      level: 'pass-through',
+      levelReason: 'A test.',
+      viewers: { source: 1, upscaled: 2 },
+    });
+    for (const busy of [true, false, true, false]) {
+      processor.busy(busy);
+      const pictures = await rig.seen('v', 60);
+      expect(pictures.length).toBeGreaterThanOrEqual(60);
+      expect(repeats(pictures)).toBeLessThanOrEqual(1);
+      expect(faults(distinct(pictures))).toEqual([]);
+    }
+    const pictures = await rig.seen('v2', 60);
+    expect(repeats(pictures)).toBeLessThanOrEqual(4);
+    expect(faults(distinct(pictures))).toEqual([]);
+    await viewer.close('Enough.');
+    expect(processor.closed).toBe(false);
+    // Its page closes the connection, and says so.
+    await rig.run('stop', 'v2');
+    await until('the processor to close', () => processor.closed);
+  });
+
+  it('late viewers and returned publishers begin with a keyframe', async () => {
+    const processors = passThrough();
+    await start({ openProcessor: processors.open });
+    const session = await rig.publish('p', 'a', { codec });
+    await rig.watch('v', 'a', { video: 'upscaled' });
+    await rig.seen('v', 60);
+    const late = performance.now();
+    await rig.watch('late', 'a', { video: 'upscaled' });
+    expect(faults(await rig.seen('late', 1))).toEqual([]);
+    expect(performance.now() - late).toBeLessThan(2500);
+    await session.close('The client has ended the session.');
+    await rig.run('stop', 'p');
+    await new Promise((done) => setTimeout(done, 300));
+    await rig.run('seen', 'v');
+    await rig.publish('p2', 'a', { codec });
+    expect(faults(await rig.seen('v', 60))).toEqual([]);
+    expect(processors.opened).toHaveLength(1);
+  });
 });
 
 describe('limits', () => {
@@ -157,6 +240,15 @@ it('nothing is left when all is closed', async () => {
   await rig.rooms.close('The test is over.');
   await until('an empty process', () => handles().length === 0, 2000);
 });
+
+/** Without repetitions: the picture at which the source changes may come from both. */
+function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
+  return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
+}
+
+function repeats(pictures: readonly SeenPicture[]): number {
+  return pictures.length - distinct(pictures).length;
+}
 
 /** UDP sockets, and timers that keep the process: none of them is the test's own. */
 function handles(): string[] {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CodedPicture } from '../../src/server/codecs/codec.js';
+import { keyframeSize, startsKeyframe } from '../../src/server/rtc/picture-start.js';
 import { NAL, nalType, START_CODE, splitAnnexB } from '../../src/server/rtp/annex-b.js';
 import { FrameAssembler } from '../../src/server/rtp/assembler.js';
 import type { RtpPacketLike } from '../../src/server/rtp/packet.js';
-import { pictureSize } from '../../src/server/rtp/picture-size.js';
 import { carried, decodable, decoded, encoded, play, type SentPacket, sent } from '../support/rtp.js';
 
 const FRAMES = 300;
@@ -201,9 +201,11 @@ describe.each(CODECS)('%s', (codec) => {
     expect(indices(pictures, source)).toEqual(source.map((_, i) => i).slice(30));
   });
 
-  it('tells the size from a keyframe', () => {
-    expect(pictureSize(coded[codec][0]!)).toEqual({ width: 320, height: 180 });
-    expect(pictureSize(coded[codec][1]!)).toBeUndefined();
+  it('tells where a keyframe starts, and its size', () => {
+    const packets = sent(coded[codec].slice(0, 2));
+    const starts = packets.filter(({ payload }) => startsKeyframe(codec, payload));
+    expect(starts.map(({ timestamp }) => timestamp)).toEqual([packets[0]!.timestamp]);
+    expect(keyframeSize(codec, starts[0]!.payload)).toEqual({ width: 320, height: 180 });
   });
 });
 

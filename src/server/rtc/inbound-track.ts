@@ -13,8 +13,6 @@ export class InboundTrack {
   #ssrc: number | undefined;
   #lastMs = Number.NEGATIVE_INFINITY;
   #bytes = 0;
-  /** Packets, for counting. */
-  packets = 0;
 
   /** @param clockRate of the RTP timestamps, in Hz */
   constructor(clockRate: number) {
@@ -51,7 +49,6 @@ export class InboundTrack {
    */
   received(packet: RtpPacket, nowMs: number): boolean {
     this.#lastMs = nowMs;
-    this.packets++;
     this.#bytes += packet.payload.length;
     this.#reception.packet(packet.sequenceNumber, packet.timestamp, nowMs);
     return this.#nacks.received(packet.sequenceNumber, nowMs);

@@ -57,15 +57,15 @@ export const DEFAULT_LIMITS: RoomLimits = {
 
 /** What is counted. */
 export type RoomCount =
-  /** Labels: `kind` audio or video, `direction` in or out. */
+  /** Label: `direction` in or out. */
   | 'rtp_packets'
   | 'rtp_bytes'
-  /** Datagrams of no peer, or malformed. */
+  /** Datagrams of no peer, malformed, or not authentic. */
   | 'datagrams_refused'
-  /** Labels: `role`, `outcome` the reason's kind. */
+  /** Label: `role` publisher or viewer. */
   | 'sessions_ended'
   | 'sessions_started'
-  /** Labels: `to` publisher or processor. */
+  /** To publishers. */
   | 'keyframe_requests'
   | 'nacks_sent'
   | 'packets_resent'

@@ -1,16 +1,12 @@
+import { RetransmissionLimit } from '../rtp/retransmission.js';
 import type { SentTrack } from './plan.js';
 import { senderReport, sourceDescription } from './rtcp.js';
 import { RtpHeaderWriter } from './rtp-packet.js';
 import { compactNtp, msToNtp } from './sender-clock.js';
 import type { Transport } from './transport.js';
 
-/** Packets that can be sent once more: half a second of 8 Mbit/s. */
-const HISTORY = 512;
-/** The same packet is not sent again sooner. */
-const RESEND_MS = 20;
-/** Of what is sent, how much may be sent once more; a viewer who asks for everything does not double the load. */
-const RESEND_SHARE = 0.25;
-const RESEND_BURST_BYTES = 100_000;
+/** Packets that can be sent once more: half a second of 4 Mbit/s. */
+const HISTORY = 256;
 const REPORT_MS = 1000;
 /** Reports that may be answered. */
 const MAX_REPORTS = 8;
@@ -19,8 +15,7 @@ interface Sent {
   sequenceNumber: number;
   timestamp: number;
   marker: boolean;
-  payload: Buffer | undefined;
-  resentAtMs: number;
+  payload: Uint8Array;
 }
 
 /** Where a track's timestamps lie on the wall clock. */
@@ -41,7 +36,7 @@ export class OutgoingTrack {
   #anchor: Anchor | undefined;
   #packetCount = 0;
   #octetCount = 0;
-  #resendBytes = RESEND_BURST_BYTES;
+  readonly #resends = new RetransmissionLimit();
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   /** Counted for the metrics. */
   readonly counts = { packets: 0, bytes: 0, resent: 0 };
@@ -65,7 +60,7 @@ export class OutgoingTrack {
    * @param captureMs when what it shows was captured, in milliseconds since 1970
    */
   send(
-    packet: { sequenceNumber: number; timestamp: number; marker: boolean; payload: Buffer },
+    packet: { sequenceNumber: number; timestamp: number; marker: boolean; payload: Uint8Array },
     captureMs: number | undefined,
     nowMs: number,
   ): void {
@@ -75,13 +70,11 @@ export class OutgoingTrack {
       timestamp,
       marker,
       payload,
-      resentAtMs: Number.NEGATIVE_INFINITY,
     };
     this.#packetCount++;
     this.#octetCount += payload.length;
     this.counts.packets++;
     this.counts.bytes += payload.length;
-    this.#resendBytes = Math.min(RESEND_BURST_BYTES, this.#resendBytes + payload.length * RESEND_SHARE);
     if (captureMs !== undefined) this.#anchor = { timestamp, captureMs };
     this.#transport.sendRtp(
       this.#header.write(this.#track.payloadType, marker, sequenceNumber, timestamp, nowMs),
@@ -92,12 +85,9 @@ export class OutgoingTrack {
 
   /** Sends packets once more, as far as that is reasonable. */
   resend(sequenceNumbers: readonly number[], nowMs: number): void {
-    for (const sequenceNumber of sequenceNumbers) {
+    for (const sequenceNumber of this.#resends.allow(sequenceNumbers, nowMs, this.roundTripMs)) {
       const sent = this.#history[sequenceNumber % HISTORY];
-      if (sent?.sequenceNumber !== sequenceNumber || !sent.payload) continue;
-      if (nowMs - sent.resentAtMs < RESEND_MS || this.#resendBytes < sent.payload.length) continue;
-      sent.resentAtMs = nowMs;
-      this.#resendBytes -= sent.payload.length;
+      if (sent?.sequenceNumber !== sequenceNumber) continue;
       this.counts.resent++;
       this.#transport.sendRtp(
         this.#header.write(this.#track.payloadType, sent.marker, sequenceNumber, sent.timestamp, nowMs),

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { PublisherBitrate } from '../rtp/publisher-bitrate.js';
 import { InboundTrack } from './inbound-track.js';
 import type { RoomLimits } from './options.js';
 import type { PublisherPlan } from './plan.js';
@@ -15,17 +16,22 @@ export interface PublisherListener {
   audio(packet: RtpPacket): void;
   /** So much of a layer is missing that only a keyframe helps. */
   keyframeWanted(layer: number): void;
+  /** Whether a layer is used: only what is missing of it is asked for again. */
+  uses(layer: number): boolean;
   /** It must be ended. */
   end(reason: string): void;
 }
 
 const REPORT_MS = 500;
-/** A keyframe takes that long to come, mostly; asking more often makes publishers send several. */
-const KEYFRAME_REQUEST_MS = 250;
 const VIDEO_CLOCK = 90_000;
 const AUDIO_CLOCK = 48_000;
-const RATE_WINDOW_MS = 1000;
-const MAX_WINDOWS_ABOVE = 5;
+/** Reports in a row, five seconds, for which somebody may send far too much. */
+const MAX_REPORTS_ABOVE = 10;
+/** What is asked of a publisher in the worst case, and in the beginning, in bits a second. */
+const MIN_BITRATE = 150_000;
+const START_BITRATE = 1_000_000;
+/** A simulcast begins with all its layers. */
+const START_BITRATE_OF_LAYERS = 3_000_000;
 /** Not measured: a publisher is a receiver of nothing. Generous for one continent. */
 const ROUND_TRIP_MS = 100;
 
@@ -40,11 +46,9 @@ export class Publisher {
   readonly #layers: readonly InboundTrack[];
   readonly #audio: InboundTrack | undefined;
   readonly #clock: SenderClock<string>;
-  readonly #asked: number[] = [];
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
-  #windowAtMs: number;
-  #windowsAbove = 0;
-  #wantedLayer = 0;
+  readonly #bitrate: PublisherBitrate;
+  #reportedAtMs: number;
+  #reportsAbove = 0;
   /** Counted for the metrics. */
   readonly counts = { packets: 0, bytes: 0, nacks: 0, keyframeRequests: 0 };
   #mediaAtMs: number;
@@ -65,7 +69,10 @@ export class Publisher {
     this.#audio = plan.audio && new InboundTrack(AUDIO_CLOCK);
     const rates = Object.fromEntries(layers.map((_, layer) => [`video${layer}`, VIDEO_CLOCK]));
     this.#clock = new SenderClock<string>({ ...rates, audio: AUDIO_CLOCK });
-    this.#windowAtMs = nowMs;
+    const start = layers.length > 1 ? START_BITRATE_OF_LAYERS : START_BITRATE;
+    const max = limits.maxBitrate;
+    this.#bitrate = new PublisherBitrate({ min: Math.min(MIN_BITRATE, max), max, start });
+    this.#reportedAtMs = nowMs;
     this.#mediaAtMs = nowMs;
   }
 
@@ -76,11 +83,6 @@ export class Publisher {
 
   isActive(layer: number, nowMs: number): boolean {
     return this.#layers[layer]?.isActive(nowMs) ?? false;
-  }
-
-  /** The layer that viewers see: only what is missing of it is asked for again. */
-  set wantedLayer(layer: number) {
-    this.#wantedLayer = layer;
   }
 
   /** When what has this timestamp was captured, in milliseconds since 1970. */
@@ -107,18 +109,12 @@ export class Publisher {
     this.#clock.reported(layer >= 0 ? `video${layer}` : 'audio', ntpToMs(message.ntpTimestamp), message.rtpTimestamp);
   }
 
-  /**
-   * Asks for a keyframe, unless that was done a moment ago.
-   * @returns whether it was asked now
-   */
-  requestKeyframe(layer: number, nowMs: number): boolean {
+  /** Asks for a keyframe. How often is the caller's business. */
+  requestKeyframe(layer: number): void {
     const ssrc = this.#layers[layer]?.ssrc;
-    if (ssrc === undefined || nowMs - (this.#asked[layer] ?? Number.NEGATIVE_INFINITY) < KEYFRAME_REQUEST_MS)
-      return false;
-    this.#asked[layer] = nowMs;
+    if (ssrc === undefined) return;
     this.counts.keyframeRequests++;
     this.#transport.sendRtcp([receiverReport(this.#ssrc, new Map()), pictureLoss(this.#ssrc, ssrc)]);
-    return true;
   }
 
   /** Does what is due; called some 50 times a second. */
@@ -126,11 +122,11 @@ export class Publisher {
     if (!this.#transport.connected) return;
     this.#askAgain(nowMs);
     if (nowMs - this.#reportedAtMs >= REPORT_MS) {
+      const seconds = (nowMs - this.#reportedAtMs) / 1000;
       this.#reportedAtMs = nowMs;
-      this.#report(nowMs);
+      this.#report(nowMs, seconds);
     }
     if (nowMs - this.#mediaAtMs > this.#limits.idleMs) this.#listener.end('No media has come for too long.');
-    if (nowMs - this.#windowAtMs >= RATE_WINDOW_MS) this.#checkRate(nowMs);
   }
 
   #videoPacket(packet: RtpPacket, nowMs: number): void {
@@ -165,33 +161,36 @@ export class Publisher {
 
   #askAgain(nowMs: number): void {
     if (!this.plan.video.feedback.has('nack')) return;
-    const track = this.#layers[this.#wantedLayer];
-    if (track?.ssrc === undefined) return;
-    const due = track.nacksDue(nowMs, ROUND_TRIP_MS);
-    if (due.length === 0) return;
-    this.counts.nacks += due.length;
-    this.#transport.sendRtcp([receiverReport(this.#ssrc, new Map()), nack(this.#ssrc, track.ssrc, due)]);
+    this.#layers.forEach((track, layer) => {
+      if (track.ssrc === undefined || !this.#listener.uses(layer)) return;
+      const due = track.nacksDue(nowMs, ROUND_TRIP_MS);
+      if (due.length === 0) return;
+      this.counts.nacks += due.length;
+      this.#transport.sendRtcp([receiverReport(this.#ssrc, new Map()), nack(this.#ssrc, track.ssrc, due)]);
+    });
   }
 
-  #report(nowMs: number): void {
+  #report(nowMs: number, seconds: number): void {
     const reports = new Map<number, ReceptionReport>();
     const sources: number[] = [];
-    for (const track of [...this.#layers, this.#audio]) {
-      if (track?.ssrc === undefined) continue;
-      reports.set(track.ssrc, track.report(nowMs));
-      if (track !== this.#audio) sources.push(track.ssrc);
+    let bytes = this.#audio?.takeBytes() ?? 0;
+    let fractionLost = 0;
+    for (const track of this.#layers) {
+      bytes += track.takeBytes();
+      if (track.ssrc === undefined) continue;
+      const report = track.report(nowMs);
+      fractionLost = Math.max(fractionLost, report.fractionLost / 256);
+      reports.set(track.ssrc, report);
+      sources.push(track.ssrc);
     }
+    if (this.#audio?.ssrc !== undefined) reports.set(this.#audio.ssrc, this.#audio.report(nowMs));
     if (reports.size === 0) return;
+    const received = (bytes * 8) / seconds;
     const packets = [receiverReport(this.#ssrc, reports)];
-    if (sources.length > 0) packets.push(maxBitrate(this.#ssrc, this.#limits.maxBitrate, sources));
+    const bitrate = this.#bitrate.update(received, fractionLost, nowMs);
+    if (sources.length > 0) packets.push(maxBitrate(this.#ssrc, bitrate, sources));
     this.#transport.sendRtcp(packets);
-  }
-
-  #checkRate(nowMs: number): void {
-    const bytes = [...this.#layers, this.#audio].reduce((sum, track) => sum + (track?.takeBytes() ?? 0), 0);
-    const bitrate = (bytes * 8000) / (nowMs - this.#windowAtMs);
-    this.#windowAtMs = nowMs;
-    this.#windowsAbove = bitrate > 2 * this.#limits.maxBitrate ? this.#windowsAbove + 1 : 0;
-    if (this.#windowsAbove >= MAX_WINDOWS_ABOVE) this.#listener.end('Far more was sent than is allowed.');
+    this.#reportsAbove = received > 2 * this.#limits.maxBitrate ? this.#reportsAbove + 1 : 0;
+    if (this.#reportsAbove >= MAX_REPORTS_ABOVE) this.#listener.end('Far more was sent than is allowed.');
   }
 }

@@ -1,9 +1,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { realClock } from '../../pipeline/clock.js';
 import { type PeerSession, type Rooms, SignallingError, type StreamSummary, type WatchedVideo } from '../rooms.js';
-import { checkLimits, checkNetwork, type RoomLimits, type RoomsOptions } from './options.js';
+import { checkLimits, checkNetwork, type RoomCount, type RoomLimits, type RoomsOptions } from './options.js';
 import { planPublisher, planViewer } from './plan.js';
-import { Room, refuseAbove } from './room.js';
+import { Room } from './room.js';
 import { readOffer } from './sdp.js';
 import { Session, type SessionSettings } from './session.js';
 import type { Impair } from './transport.js';
@@ -13,7 +13,8 @@ export interface RoomsSeams {
   readonly impair?: Impair;
 }
 
-const TICK_MS = 20;
+const TICK_MS = 10;
+const COUNT_EVERY_MS = 1000;
 
 /**
  * Makes a server for publishers and viewers by WebRTC.
@@ -33,6 +34,7 @@ class RtcRooms implements Rooms {
   readonly #reserved = new Set<string>();
   #opening = 0;
   #timer: NodeJS.Timeout | undefined;
+  #countedAtMs = 0;
   #closed = false;
 
   constructor(options: RoomsOptions, seams: RoomsSeams) {
@@ -137,17 +139,19 @@ class RtcRooms implements Rooms {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     void session.closed.then(() => {
       this.#sessions.delete(session.id);
-      this.#options.onCount?.('sessions_ended', { role: session.role }, 1);
+      this.#count('sessions_ended', { role: session.role }, 1);
     });
-    this.#options.onCount?.('sessions_started', { role: session.role }, 1);
+    this.#count('sessions_started', { role: session.role }, 1);
   }
 
   #newRoom(stream: string): Room {
     return new Room(stream, {
       limits: this.#limits,
-      now: realClock.now,
       openProcessor: this.#options.openProcessor,
+      pixelsPerSecond: this.#options.pixelsPerSecond ?? (() => Number.POSITIVE_INFINITY),
+      now: realClock.now,
       event: (event) => this.#options.onEvent?.(event),
+      count: (name, labels, count) => this.#count(name, labels, count),
       emptied: (room) => {
         if (this.#rooms.get(stream) === room) this.#rooms.delete(stream);
       },
@@ -156,13 +160,25 @@ class RtcRooms implements Rooms {
 
   #tick(): void {
     const nowMs = realClock.now();
-    for (const room of this.#rooms.values()) room.tick(nowMs);
+    for (const room of [...this.#rooms.values()]) room.tick(nowMs);
+    if (nowMs - this.#countedAtMs >= COUNT_EVERY_MS) {
+      this.#countedAtMs = nowMs;
+      for (const room of this.#rooms.values()) room.count();
+    }
     if (this.#rooms.size > 0 || this.#sessions.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
+  #count(name: RoomCount, labels: Readonly<Record<string, string>>, count: number): void {
+    if (count > 0) this.#options.onCount?.(name, labels, count);
+  }
+
   #refuseWhenClosed(): void {
     if (this.#closed) throw new SignallingError(503, 'The server is closing.');
   }
+}
+
+function refuseAbove(count: number, limit: number, what: string): void {
+  if (count >= limit) throw new SignallingError(503, `There is no room for another ${what}.`);
 }

@@ -167,6 +167,10 @@ export class Transport {
     return this.#gate.refused;
   }
 
+  set refused(count: number) {
+    this.#gate.refused = count;
+  }
+
   /** Begins to connect, as the side that is called by ICE and by DTLS; the listener hears how it ends. */
   start(): void {
     this.#connect().catch((error: unknown) => this.#fail(`No connection came about: ${reasonOf(error)}.`));
@@ -183,10 +187,11 @@ export class Transport {
   }
 
   /** Sends a packet, when connected. Whatever prevents it is a lost packet. */
-  sendRtp(header: OutgoingHeader, payload: Buffer): void {
+  sendRtp(header: OutgoingHeader, payload: Uint8Array): void {
     if (!this.connected) return;
     // Of a header it uses what OutgoingHeader has.
-    this.#send(this.#dtls.srtp.encrypt(payload, header as RtpHeader));
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    this.#send(this.#dtls.srtp.encrypt(bytes, header as RtpHeader));
   }
 
   /** Sends packets as one compound packet, when connected. */
@@ -201,7 +206,8 @@ export class Transport {
 
   /** Closes the sockets. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    // Later than the assignment: closing tells of itself, and would begin again.
+    this.#closed ??= Promise.resolve().then(() => this.#close());
     return this.#closed;
   }
 

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import type { CodedPicture } from '../codecs/codec.js';
 import type { WatchedVideo } from '../rooms.js';
-import { type OutputSource, OutputTrack } from '../rtp/output-track.js';
+import type { ViewerFeedback } from '../rtp/bitrate.js';
 import { Continuity } from './continuity.js';
+import type { FeedPacket } from './feed.js';
 import { OutgoingTrack } from './outgoing-track.js';
 import type { SentTrack, ViewerPlan } from './plan.js';
 import type { RtcpMessage } from './rtcp.js';
@@ -11,100 +11,99 @@ import type { Transport } from './transport.js';
 
 /** What a {@link Viewer} tells. */
 export interface ViewerListener {
-  /** Its picture is broken, or it has none yet. */
-  keyframeWanted(viewer: Viewer): void;
-  /** How much gets through: a fraction of packets lost, and what it takes, in bits a second. */
-  reception(viewer: Viewer, report: { fractionLost?: number; maxBitrate?: number; roundTripMs?: number }): void;
+  /** Its picture is broken. */
+  keyframeWanted(): void;
+  /** What gets through. */
+  feedback(feedback: ViewerFeedback, nowMs: number): void;
 }
 
 const VIDEO_CLOCK = 90_000;
 const AUDIO_CLOCK = 48_000;
+/** Keyframes that a viewer may ask for at once, and how often more: those of one disturb all. */
+const KEYFRAME_BURST = 5;
+const KEYFRAME_EVERY_MS = 2000;
 
-/** The media of one viewer. Signalling and connecting are elsewhere. */
+/** The media of one viewer: its own numbers, nothing else differs from other viewers. Signalling and connecting are elsewhere. */
 export class Viewer {
+  readonly id: string;
   readonly watches: WatchedVideo;
-  readonly #listener: ViewerListener;
   readonly video: OutgoingTrack | undefined;
   readonly audio: OutgoingTrack | undefined;
-  readonly #audioNumbers = randomNumbers(AUDIO_CLOCK);
-  /** Whatever its video comes from, the viewer sees one stream. */
-  readonly output: OutputTrack;
-  #captureMs: number | undefined;
-  #nowMs = 0;
+  readonly #listener: ViewerListener;
+  readonly #audioNumbers = numbersFrom(AUDIO_CLOCK);
+  readonly #videoNumbers = numbersFrom(VIDEO_CLOCK);
+  readonly #transport: Transport;
+  /** Whether its video has begun. */
+  #begun = false;
+  #keyframes = KEYFRAME_BURST;
+  #keyframesAtMs = 0;
 
   constructor(
+    id: string,
     watches: WatchedVideo,
-    codec: 'vp8' | 'h264',
     plan: ViewerPlan,
     cname: string,
     transport: Transport,
     listener: ViewerListener,
   ) {
+    this.id = id;
     this.watches = watches;
     this.#listener = listener;
+    this.#transport = transport;
     const track = (sent: SentTrack | undefined, clockRate: number): OutgoingTrack | undefined =>
       sent && new OutgoingTrack(transport, sent, clockRate, cname);
     this.video = track(plan.video, VIDEO_CLOCK);
     this.audio = track(plan.audio, AUDIO_CLOCK);
-    this.output = new OutputTrack({
-      codec,
-      send: ({ payload, ...packet }) => {
-        const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-        this.video?.send({ ...packet, payload: bytes }, this.#captureMs, this.#nowMs);
-      },
-      onKeyframeWanted: () => listener.keyframeWanted(this),
-    });
   }
 
-  /** Chooses what its video comes from, from the next keyframe of that on. */
-  select(source: OutputSource | undefined): void {
-    this.output.select(source);
-  }
-
-  /** Takes a packet of the publisher's video. */
-  sendVideo(packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
-    this.#captureMs = captureMs;
-    this.#nowMs = nowMs;
-    this.output.forward('source', packet, nowMs);
-  }
-
-  /** Takes a picture of our own. */
-  sendPicture(picture: CodedPicture, captureMs: number | undefined, nowMs: number): void {
-    this.#captureMs = captureMs;
-    this.#nowMs = nowMs;
-    this.output.picture('own', picture, nowMs);
+  /** Sends a packet of the video that it watches, from a keyframe on. */
+  sendVideo(packet: FeedPacket, nowMs: number): void {
+    if (!this.video || !this.#transport.connected) return;
+    this.#begun ||= packet.startsKeyframe;
+    if (!this.#begun) return;
+    const numbers = this.#videoNumbers.next('feed', packet, nowMs);
+    if (!numbers) return;
+    this.video.send({ ...numbers, marker: packet.marker, payload: packet.payload }, packet.captureMs, nowMs);
   }
 
   /** Sends a packet of audio. `source` is who published it. */
-  sendAudio(source: unknown, packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
+  sendAudio(source: string, packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
+    if (!this.audio || !this.#transport.connected) return;
     const numbers = this.#audioNumbers.next(source, packet, nowMs);
-    if (numbers) this.audio?.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
+    if (numbers) this.audio.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
   }
 
   /** Takes a message off the network. */
   rtcp(message: RtcpMessage, nowMs: number): void {
     switch (message.type) {
       case 'keyframe':
-        if (message.source === this.video?.ssrc) this.#listener.keyframeWanted(this);
+        if (message.source === this.video?.ssrc && this.#mayAsk(nowMs)) this.#listener.keyframeWanted();
         break;
       case 'nack':
         this.#track(message.source)?.resend(message.lost, nowMs);
         break;
       case 'max-bitrate':
-        this.#listener.reception(this, { maxBitrate: message.bitrate });
+        this.#listener.feedback({ remb: message.bitrate }, nowMs);
         break;
       case 'report': {
+        const { lsr, dlsr, fractionLost } = message.report;
         const track = this.#track(message.source);
-        track?.reported(message.report.lsr, message.report.dlsr, nowMs);
+        track?.reported(lsr, dlsr, nowMs);
         if (!track || track !== this.video) break;
-        const { roundTripMs } = track;
-        this.#listener.reception(this, {
-          fractionLost: message.report.fractionLost / 256,
-          ...(roundTripMs === undefined ? {} : { roundTripMs }),
-        });
+        const rtt = track.roundTripMs === undefined ? {} : { rttMs: track.roundTripMs };
+        this.#listener.feedback({ fractionLost: fractionLost / 256, ...rtt }, nowMs);
         break;
       }
     }
+  }
+
+  #mayAsk(nowMs: number): boolean {
+    const refilled = (nowMs - this.#keyframesAtMs) / KEYFRAME_EVERY_MS;
+    this.#keyframes = Math.min(KEYFRAME_BURST, this.#keyframes + refilled);
+    this.#keyframesAtMs = nowMs;
+    if (this.#keyframes < 1) return false;
+    this.#keyframes--;
+    return true;
   }
 
   #track(ssrc: number): OutgoingTrack | undefined {
@@ -112,6 +111,7 @@ export class Viewer {
   }
 }
 
-function randomNumbers(clockRate: number): Continuity {
+function numbersFrom(clockRate: number): Continuity {
+  // From the lower half: with SRTP, a first packet that is lost just before wrapping is a pitfall (RFC 3711, section 3.3.1).
   return new Continuity(clockRate, { sequenceNumber: randomInt(2 ** 15), timestamp: randomInt(2 ** 32 - 1) });
 }

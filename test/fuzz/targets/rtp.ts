@@ -1,10 +1,10 @@
+import { keyframeSize, startsKeyframe } from '../../../src/server/rtc/picture-start.js';
 import { splitAnnexB } from '../../../src/server/rtp/annex-b.js';
 import { FrameAssembler } from '../../../src/server/rtp/assembler.js';
 import { readPps, readSlicePpsId, readSps } from '../../../src/server/rtp/h264-sps.js';
 import { OutputTrack } from '../../../src/server/rtp/output-track.js';
 import type { RtpPacketLike } from '../../../src/server/rtp/packet.js';
 import { packetizeH264, packetizeVp8 } from '../../../src/server/rtp/packetizer.js';
-import { pictureSize } from '../../../src/server/rtp/picture-size.js';
 import type { FuzzTarget } from '../target.js';
 
 /** Header of a packet inside an input: steps of sequence number, timestamp and time, flags, length. */
@@ -100,7 +100,7 @@ export function assemble(codec: 'vp8' | 'h264', input: Uint8Array): number {
     codec,
     maxPictureBytes: 4096,
     maxHeldBytes: 8192,
-    onPicture: (picture) => pictureSize(picture),
+    onPicture: () => {},
     onKeyframeWanted: () => {},
   });
   for (const { packet, nowMs } of packetsOf(input)) assembler.push(packet, nowMs);
@@ -126,6 +126,7 @@ export function forward(codec: 'vp8' | 'h264', input: Uint8Array): number {
   track.select({ id: 0, timeBase: 0 });
   let taken = 0;
   for (const { packet, nowMs, other } of packetsOf(input)) {
+    if (startsKeyframe(codec, packet.payload)) keyframeSize(codec, packet.payload);
     if (taken++ % 16 === 15) track.select({ id: other ? 1 : 0, timeBase: other ? nowMs : 0 });
     if (other && packet.marker) {
       track.picture(1, { codec, data: packet.payload, key: true, timestampUs: packet.timestamp * 11 }, nowMs);
@@ -151,7 +152,8 @@ export const targets: readonly FuzzTarget[] = [
       readPps(input);
       readSlicePpsId(input);
       splitAnnexB(input);
-      pictureSize({ codec: 'h264', data: input, key: true });
+      startsKeyframe('h264', input);
+      keyframeSize('h264', input);
       packetizeH264(input, 100);
     },
   },

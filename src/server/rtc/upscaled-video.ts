@@ -1,0 +1,130 @@
+import type { OpenProcessor, VideoProcessor } from '../processor.js';
+import { FrameAssembler } from '../rtp/assembler.js';
+import { OutputTrack } from '../rtp/output-track.js';
+import { ticksOf } from '../rtp/packet.js';
+import type { FeedPacket } from './feed.js';
+import type { RtcVideoCodec } from './formats.js';
+import { startsKeyframe } from './picture-start.js';
+
+/** What {@link UpscaledVideo} is made of. */
+export interface UpscaledVideoSettings {
+  readonly codec: RtcVideoCodec;
+  readonly openProcessor: OpenProcessor;
+  readonly now: () => number;
+  send(packet: FeedPacket, nowMs: number): void;
+  /** The source's next keyframe is needed. */
+  keyframeWanted(): void;
+  level(level: string, reason: string): void;
+  delay(addedDelayMs: number): void;
+  /** A picture has come out. */
+  picture(): void;
+}
+
+/** Pictures of the processor, and packets of the source that go in its place. They have one clock. */
+const PROCESSOR = { id: 'processor', timeBase: 'feed' } as const;
+const SOURCE = { id: 'source', timeBase: 'feed' } as const;
+const TICKS_PER_MS = 90;
+
+/**
+ * The upscaled form of a stream: whole pictures go to a processor, what it makes goes out as one RTP stream, and where the
+ * machine is too busy for that the source's own packets do.
+ */
+export class UpscaledVideo {
+  readonly #settings: UpscaledVideoSettings;
+  readonly #assembler: FrameAssembler;
+  readonly #track: OutputTrack;
+  readonly #processor: VideoProcessor;
+  /** Where the source's timestamps lie. */
+  #anchor: { readonly timestamp: number; readonly captureMs: number } | undefined;
+  #captureMs: number | undefined;
+  #forwarding = false;
+  #bitrate = 0;
+  #closed = false;
+
+  constructor(settings: UpscaledVideoSettings) {
+    this.#settings = settings;
+    const { codec } = settings;
+    this.#track = new OutputTrack({
+      codec,
+      send: (packet) => {
+        const begins = startsKeyframe(codec, packet.payload);
+        settings.send({ ...packet, captureMs: this.#captureMs, startsKeyframe: begins }, settings.now());
+      },
+      onKeyframeWanted: () => this.requestKeyframe(),
+    });
+    this.#assembler = new FrameAssembler({
+      codec,
+      onPicture: (picture) => this.#processor.push(picture),
+      onKeyframeWanted: () => settings.keyframeWanted(),
+    });
+    this.#processor = settings.openProcessor(
+      { codec },
+      {
+        picture: (picture) => {
+          if (this.#closed) return;
+          const ticks = ticksOf(picture.timestampUs);
+          this.#captureMs = this.#captureOf(ticks);
+          settings.picture();
+          this.#track.picture(PROCESSOR.id, picture, settings.now());
+        },
+        forward: (on) => {
+          if (this.#closed) return;
+          this.#forwarding = on;
+          this.#track.select(on ? SOURCE : PROCESSOR);
+        },
+        keyframeWanted: () => !this.#closed && settings.keyframeWanted(),
+        level: (level, reason) => !this.#closed && settings.level(level, reason),
+        delay: (addedDelayMs) => !this.#closed && settings.delay(addedDelayMs),
+      },
+    );
+    // Its first picture is a keyframe without being asked.
+    this.#track.select(PROCESSOR);
+    settings.keyframeWanted();
+  }
+
+  /** Whether the source's packets go out now. */
+  get forwarding(): boolean {
+    return this.#track.current?.id === SOURCE.id;
+  }
+
+  /** Takes a packet of the feed. */
+  push(packet: FeedPacket, nowMs: number): void {
+    const { timestamp, captureMs } = packet;
+    if (captureMs !== undefined) this.#anchor = { timestamp, captureMs };
+    this.#captureMs = captureMs;
+    this.#track.forward(SOURCE.id, packet, nowMs);
+    this.#assembler.push(packet, nowMs);
+  }
+
+  /** Gives up packets that have been waited for long enough; called some 50 times a second. */
+  tick(nowMs: number): void {
+    this.#assembler.tick(nowMs);
+  }
+
+  /** A viewer needs a keyframe. */
+  requestKeyframe(): void {
+    if (this.#closed) return;
+    if (this.#forwarding) this.#settings.keyframeWanted();
+    // While one takes over from the other both are asked.
+    if (!this.#forwarding || !this.forwarding) this.#processor.requestKeyframe();
+  }
+
+  setBitrate(bitrate: number): void {
+    if (bitrate === this.#bitrate) return;
+    this.#bitrate = bitrate;
+    this.#processor.setBitrate(bitrate);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#processor.close();
+  }
+
+  #captureOf(ticks: number): number | undefined {
+    const anchor = this.#anchor;
+    if (!anchor) return undefined;
+    // Both count modulo 2^32; they are a few seconds apart.
+    return anchor.captureMs + (((ticks % 2 ** 32) - anchor.timestamp) | 0) / TICKS_PER_MS;
+  }
+}
