@@ -1,4 +1,5 @@
 import type { ModelSource } from '../model/source.js';
+import { missingCodecs } from './codecs/load.js';
 import { checkServerOptions } from './config.js';
 import { createLog } from './http/log.js';
 import { type HttpServer, startHttp } from './http/server.js';
@@ -36,11 +37,12 @@ export async function startServer(config: ServerConfig): Promise<HttpServer> {
     },
     {
       event: (event) => {
-        if (event.type === 'level') metrics.level(event.to);
         if (event.type === 'fallback') log.warn(event, 'fallback');
       },
     },
   );
+  const missing = missingCodecs();
+  if (missing) log.warn(`Nothing is upscaled, streams are only given on as they were sent. ${missing}`);
   const rooms = createRooms({
     network: {
       host: media.host,
@@ -59,7 +61,9 @@ export async function startServer(config: ServerConfig): Promise<HttpServer> {
       connectTimeoutMs: limits.connectTimeoutMs,
       publisherGraceMs: limits.publisherGraceMs,
     },
-    openProcessor: pool.open,
+    ...(missing ? {} : { openProcessor: pool.open }),
+    pixelsPerSecond: () => pool.pixelsPerSecond,
+    metrics,
     onEvent: (event) => log.info(event, event.what),
   });
   const http = await startHttp(config, { rooms, metrics, log });

@@ -5,27 +5,21 @@ import type { Rooms, WatchedVideo } from './rooms.js';
 export type Direction = 'in' | 'out';
 /** Where a session was set up. */
 export type SignallingTransport = 'whip' | 'whep' | 'ws';
-/** What happened to a picture. */
-export type PictureStage = 'received' | 'decoded' | 'upscaled' | 'encoded' | 'sent';
-/** Why something that came in did not go on. */
-export type DropCause =
-  | 'malformed'
-  | 'unknown-peer'
-  | 'late'
-  | 'gap'
-  | 'undecodable'
-  | 'queue-full'
-  | 'too-large'
-  | 'rate'
-  | 'overload';
+/** What happened to a picture on the way through a processor: it was whole when it came, and was sent upscaled. */
+export type PictureStage = 'received' | 'upscaled';
+/**
+ * Why something that came in did not go on: a datagram that was malformed or no peer's, pictures whose packets were missing,
+ * a picture that the machine was too busy for.
+ */
+export type DropCause = 'datagram' | 'gap' | 'overload';
 
-/** What the media side counts. Each call costs a map look-up or less, so it may stand in the packet path. */
+/** What the media side counts, some times a second. */
 export interface MediaMetrics {
   packets(direction: Direction, kind: 'audio' | 'video', packets: number, bytes: number): void;
-  pictures(stage: PictureStage, pictures?: number): void;
+  pictures(stage: PictureStage, count: number): void;
   /** `out`: the server asks a publisher, or its processor, for one. `in`: a viewer asks. */
-  keyframeRequest(direction: Direction): void;
-  dropped(cause: DropCause, count?: number): void;
+  keyframeRequests(direction: Direction, count: number): void;
+  dropped(cause: DropCause, count: number): void;
   nacks(direction: Direction, packets: number): void;
   resent(packets: number): void;
   /** A stream's upscaled video is made by something else now. */
@@ -148,9 +142,9 @@ export function createMetrics(options: MetricsOptions = {}): ServerMetrics {
       packets.inc({ direction, kind }, count);
       bytes.inc({ direction, kind }, size);
     },
-    pictures: (stage, count = 1) => pictures.inc({ stage }, count),
-    keyframeRequest: (direction) => keyframes.inc({ direction }),
-    dropped: (cause, count = 1) => drops.inc({ cause }, count),
+    pictures: (stage, count) => pictures.inc({ stage }, count),
+    keyframeRequests: (direction, count) => keyframes.inc({ direction }, count),
+    dropped: (cause, count) => drops.inc({ cause }, count),
     nacks: (direction, count) => nacks.inc({ direction }, count),
     resent: (count) => resent.inc(count),
     level: (level) => levels.inc({ level: LEVELS.includes(level) ? level : 'other' }),

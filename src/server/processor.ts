@@ -19,8 +19,11 @@ export interface ProcessorListener {
 
 /** Decodes, upscales and encodes one stream on other threads. */
 export interface VideoProcessor {
-  /** Takes a picture and owns its memory. Pictures come in decoding order, the first one a keyframe; gaps end with a keyframe. */
-  push(picture: CodedPicture): void;
+  /**
+   * Takes a picture and owns its memory. Pictures come in decoding order, the first one a keyframe; gaps end with a keyframe.
+   * @returns whether it will be decoded: not where too many wait for that already
+   */
+  push(picture: CodedPicture): boolean;
   /** Makes the next picture that comes out a keyframe. */
   requestKeyframe(): void;
   /** Bits a second that the pictures may take. */

@@ -130,6 +130,26 @@ it('of a simulcast the best layer that fits is shown, and another when it ends',
   expect(faults(await rig.seen('v', 30))).toEqual([]);
 });
 
+it('of a simulcast that layer is upscaled which the machine can take', async () => {
+  let affordable = 160 * 90;
+  const processors = passThrough();
+  const pixelsPerSecond = () => affordable * 30;
+  await start({ openProcessor: processors.open, pixelsPerSecond });
+  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 3 });
+  await rig.watch('s', 'a');
+  await rig.watch('v', 'a', { video: 'upscaled' });
+  const width = async (id: string) => (await rig.seen(id, 10)).at(-1)?.width;
+  await until('the large layer, as sent', async () => (await width('s')) === 640, 30_000);
+  await until('the small layer', async () => (await width('v')) === 160, 30_000);
+  affordable = 320 * 180 * 1.1;
+  const pictures = await rig.seen('v', 60);
+  expect(faults(pictures)).toEqual([]);
+  expect(pictures.at(-1)?.width, 'no change for a layer without room to spare').toBe(160);
+  affordable = 320 * 180 * 1.3;
+  await until('the middle layer', async () => (await width('v')) === 320, 30_000);
+  expect(await width('s')).toBe(640);
+});
+
 describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
   it('is what the processor makes; its own source where it is too busy; and back, with numbers that go on', async () => {
     const processors = passThrough();

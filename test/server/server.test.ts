@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'mana-upscale/server';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { SeenPicture } from '../pages/whep.js';
 import { inPage, openPage } from '../support/browser.js';
 import { faults, openBrowser, until, type WhepBrowser } from '../support/whep-rig.js';
+
+const DIST = new URL('../../dist/', import.meta.url);
+const PACKAGES = new URL('../../node_modules/', import.meta.url);
 
 let opened: WhepBrowser;
 
@@ -47,23 +53,68 @@ it('a stranger publishes by WHIP and watches the upscaled video by WHEP', { retr
     expect(faults(pictures)).toEqual([]);
     expect(pictures.at(-1)).toMatchObject({ width: 320, height: 180 });
     const metrics = await (await fetch(new URL('/metrics', server.url))).text();
-    expect(metrics).toContain('mana_');
+    const count = (name: string): number => Number(metrics.match(new RegExp(`^mana_${name} (\\d+)$`, 'm'))?.[1] ?? 0);
+    for (const kind of ['audio', 'video']) {
+      for (const direction of ['in', 'out']) {
+        expect(count(`rtp_packets_total{direction="${direction}",kind="${kind}"}`)).toBeGreaterThan(50);
+      }
+    }
+    for (const stage of ['received', 'upscaled']) {
+      expect(count(`pictures_total{stage="${stage}"}`)).toBeGreaterThan(50);
+    }
+    expect(count('keyframe_requests_total{direction="out"}')).toBeGreaterThan(0);
+    expect(count('added_delay_seconds_count')).toBeGreaterThan(0);
   } finally {
     await server.close({ drainMs: 0 });
   }
 });
 
-it('mana-upscale serve: starts, says where, and ends in good order with SIGTERM', async () => {
-  const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, [program, 'serve', '--port', '0'], { stdio: 'pipe' });
+/** Starts `mana-upscale serve`, and waits until it says where it is. */
+async function serve(program: string): Promise<{ child: ChildProcess; url: string; printed: () => string }> {
+  const child = spawn(process.execPath, [program, 'serve', '--port', '0'], { stdio: 'pipe' });
   let printed = '';
-  child.stderr?.on('data', (data) => {
-    printed += data;
-  });
-  const code = new Promise((resolve) => child.once('exit', resolve));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      printed += data;
+    });
+  }
   await until('the greeting', () => /http:\/\/127\.0\.0\.1:\d+\/whip\//.test(printed));
   const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed) as RegExpExecArray;
-  expect((await fetch(`${url}/health`)).status).toBe(200);
+  return { child, url, printed: () => printed };
+}
+
+/** Sends SIGTERM; gives the exit code. */
+function terminate(child: ChildProcess): Promise<unknown> {
+  const code = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  expect(await code).toBe(0);
+  return code;
+}
+
+it('mana-upscale serve: starts, says where, and ends in good order with SIGTERM', async () => {
+  const { child, url, printed } = await serve(fileURLToPath(new URL('cli.js', DIST)));
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  expect(await terminate(child)).toBe(0);
+  expect(printed()).not.toContain('is not installed');
+});
+
+it('mana-upscale serve without node-av: says what to install, and serves streams as they were sent', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'server-'));
+  try {
+    const names = (await readdir(DIST)).filter((name) => name.endsWith('.js'));
+    for (const name of names) await copyFile(new URL(name, DIST), join(folder, name));
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+    await mkdir(join(folder, 'node_modules'));
+    for (const name of await readdir(PACKAGES)) {
+      if (name === 'node-av') continue;
+      await symlink(fileURLToPath(new URL(name, PACKAGES)), join(folder, 'node_modules', name));
+    }
+    const { child, url, printed } = await serve(join(folder, 'cli.js'));
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(await terminate(child)).toBe(0);
+    expect(printed()).toContain(
+      'Nothing is upscaled, streams are only given on as they were sent. Video cannot be coded because the package node-av is not installed: run npm install node-av.',
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

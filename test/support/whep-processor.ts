@@ -40,14 +40,15 @@ class Passing implements PassThrough, ReturnType<OpenProcessor> {
     });
   }
 
-  push(picture: Parameters<ReturnType<OpenProcessor>['push']>[0]): void {
+  push(picture: Parameters<ReturnType<OpenProcessor>['push']>[0]): boolean {
     if (this.closed) throw new Error('A closed processor was given a picture.');
-    if (this.#busy || (this.#waiting && !picture.key)) return;
+    if (this.#busy || (this.#waiting && !picture.key)) return false;
     this.#waiting = false;
     this.pictures++;
     setTimeout(() => {
       if (!this.closed) this.#listener.picture(picture);
     }, this.#delayMs);
+    return true;
   }
 
   requestKeyframe(): void {

@@ -48,7 +48,7 @@ export function writeAnswer(
   let first = true;
   offer.media.forEach((media, index) => {
     const chosen = accepted[index];
-    lines.push(...(chosen ? acceptedSection(offer, media, chosen, local, first) : rejectedSection(media)));
+    lines.push(...(chosen ? acceptedSection(media, chosen, local, first) : rejectedSection(media)));
     if (chosen) first = false;
   });
   return `${lines.join('\r\n')}\r\n`;
@@ -59,7 +59,6 @@ function rejectedSection({ kind, protocol, mid, codecs }: OfferedMedia): string[
 }
 
 function acceptedSection(
-  { transport }: Offer,
   media: OfferedMedia,
   { direction, codec, extensions, rids = [], sending }: AcceptedMedia,
   local: LocalTransport,
@@ -73,7 +72,7 @@ function acceptedSection(
     `a=ice-ufrag:${local.usernameFragment}`,
     `a=ice-pwd:${local.password}`,
     `a=fingerprint:${local.fingerprint}`,
-    `a=setup:${transport.setup === 'passive' ? 'active' : 'passive'}`,
+    'a=setup:passive',
     `a=mid:${media.mid}`,
     `a=${direction}`,
     'a=rtcp-mux',

@@ -1,4 +1,5 @@
 import type { Size } from '../../frame/frame.js';
+import type { MediaMetrics } from '../metrics.js';
 import type { OpenProcessor } from '../processor.js';
 import type { WatchedVideo } from '../rooms.js';
 import { AudioDelay } from '../rtp/audio-delay.js';
@@ -24,8 +25,7 @@ export interface BroadcastSettings {
   event(what: RoomEvent['what'], detail: string): void;
   /** The publisher must be ended. */
   endPublisher(reason: string): void;
-  /** A picture has been upscaled. */
-  upscaled(): void;
+  readonly metrics: MediaMetrics | undefined;
 }
 
 interface Following {
@@ -47,6 +47,8 @@ const FRAME_RATE = 30;
 const MIN_UPSCALED_BITRATE = 300_000;
 const START_UPSCALED_BITRATE = 2_000_000;
 const UPSCALED_BITRATES = 2;
+/** How much more than it needs there must be for a larger layer. */
+const MARGIN = 1.25;
 const CHOOSE_EVERY_MS = 200;
 const BITRATE_EVERY_MS = 1000;
 
@@ -190,6 +192,12 @@ export class Broadcast {
     }
   }
 
+  /** Hands over what has been counted since the last time. */
+  count(): void {
+    const { metrics } = this.#settings;
+    if (metrics) this.#upscaled?.count(metrics);
+  }
+
   close(): void {
     this.#following = undefined;
     this.#viewers.clear();
@@ -208,7 +216,10 @@ export class Broadcast {
     if (this.#source.layer !== before && publisher.layers > 1) this.#settings.event('layer', `${this.#source.layer}`);
     if (this.#upscaled) {
       const affordable = Math.min(maxPixels, this.#settings.pixelsPerSecond() / FRAME_RATE);
-      this.#small.choose(layers, { maxSide, maxPixels: affordable }, nowMs);
+      // What is affordable is measured, and trembles: only a layer with room to spare is worth a change.
+      const current = pixelsOf(sizes[this.#small.layer]);
+      const most = current <= affordable ? Math.max(current, affordable / MARGIN) : affordable;
+      this.#small.choose(layers, { maxSide, maxPixels: most }, nowMs);
     }
   }
 
@@ -243,7 +254,7 @@ export class Broadcast {
   }
 
   #openUpscaled(): void {
-    const { openProcessor, codec, now, upscaled, event } = this.#settings;
+    const { openProcessor, codec, now, metrics, event } = this.#settings;
     if (this.#upscaled || !openProcessor) return;
     this.#bitrate = this.#newBitrate();
     this.#audioDelay = new AudioDelay();
@@ -261,11 +272,12 @@ export class Broadcast {
         this.#level = level;
         this.#levelReason = reason;
         event('level', `${level}: ${reason}`);
+        metrics?.level(level);
       },
       delay: (addedDelayMs) => {
         this.#addedDelayMs = addedDelayMs;
+        if (addedDelayMs > 0) metrics?.addedDelay(addedDelayMs);
       },
-      picture: upscaled,
     });
     if (this.#following) this.#choose(this.#following, now());
     this.#small.requestKeyframe();
@@ -285,4 +297,8 @@ export class Broadcast {
     const min = Math.min(MIN_UPSCALED_BITRATE, max);
     return new EncoderBitrate({ min, max, start: Math.min(START_UPSCALED_BITRATE, max) });
   }
+}
+
+function pixelsOf(size: Size | undefined): number {
+  return size ? size.width * size.height : 0;
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { MediaMetrics } from '../metrics.js';
 import type { OpenProcessor } from '../processor.js';
 import type { PortRange } from './udp-socket.js';
 
@@ -55,22 +56,6 @@ export const DEFAULT_LIMITS: RoomLimits = {
   publisherGraceMs: 15_000,
 };
 
-/** What is counted. */
-export type RoomCount =
-  /** Label: `direction` in or out. */
-  | 'rtp_packets'
-  | 'rtp_bytes'
-  /** Datagrams of no peer, malformed, or not authentic. */
-  | 'datagrams_refused'
-  /** Label: `role` publisher or viewer. */
-  | 'sessions_ended'
-  | 'sessions_started'
-  /** To publishers. */
-  | 'keyframe_requests'
-  | 'nacks_sent'
-  | 'packets_resent'
-  | 'pictures_upscaled';
-
 /** Options of {@link createRooms}. */
 export interface RoomsOptions {
   /** How peers reach the server. */
@@ -81,8 +66,8 @@ export interface RoomsOptions {
   readonly openProcessor?: OpenProcessor;
   /** Pixels a second that a processor can take now: of a simulcast, the best layer that fits is used. Default: no limit. */
   readonly pixelsPerSecond?: () => number;
-  /** Told of what happens, some times a second, with what came since the last time. */
-  readonly onCount?: (name: RoomCount, labels: Readonly<Record<string, string>>, count: number) => void;
+  /** Told once a second what came since the last time. */
+  readonly metrics?: MediaMetrics;
   /** Told of what ends and what is unusual. */
   readonly onEvent?: (event: RoomEvent) => void;
 }

@@ -38,8 +38,6 @@ export class OutgoingTrack {
   #octetCount = 0;
   readonly #resends = new RetransmissionLimit();
   #reportedAtMs = Number.NEGATIVE_INFINITY;
-  /** Counted for the metrics. */
-  readonly counts = { packets: 0, bytes: 0, resent: 0 };
   /** Milliseconds there and back; `undefined` before the first report. */
   roundTripMs: number | undefined;
 
@@ -73,8 +71,6 @@ export class OutgoingTrack {
     };
     this.#packetCount++;
     this.#octetCount += payload.length;
-    this.counts.packets++;
-    this.counts.bytes += payload.length;
     if (captureMs !== undefined) this.#anchor = { timestamp, captureMs };
     this.#transport.sendRtp(
       this.#header.write(this.#track.payloadType, marker, sequenceNumber, timestamp, nowMs),
@@ -83,17 +79,22 @@ export class OutgoingTrack {
     if (nowMs - this.#reportedAtMs >= REPORT_MS) this.#report(nowMs);
   }
 
-  /** Sends packets once more, as far as that is reasonable. */
-  resend(sequenceNumbers: readonly number[], nowMs: number): void {
+  /**
+   * Sends packets once more, as far as that is reasonable.
+   * @returns how many were sent
+   */
+  resend(sequenceNumbers: readonly number[], nowMs: number): number {
+    let resent = 0;
     for (const sequenceNumber of this.#resends.allow(sequenceNumbers, nowMs, this.roundTripMs)) {
       const sent = this.#history[sequenceNumber % HISTORY];
       if (sent?.sequenceNumber !== sequenceNumber) continue;
-      this.counts.resent++;
+      resent++;
       this.#transport.sendRtp(
         this.#header.write(this.#track.payloadType, sent.marker, sequenceNumber, sent.timestamp, nowMs),
         sent.payload,
       );
     }
+    return resent;
   }
 
   /** Takes the answer to a sender report. */

@@ -7,6 +7,7 @@ import type { ReceptionReport } from './reception.js';
 import { maxBitrate, nack, pictureLoss, type RtcpMessage, receiverReport } from './rtcp.js';
 import { extensionText, type RtpPacket } from './rtp-packet.js';
 import { compactNtp, ntpToMs, SenderClock } from './sender-clock.js';
+import { noTransfer } from './transfer-counts.js';
 import type { Transport } from './transport.js';
 
 /** What a {@link Publisher} tells. */
@@ -50,7 +51,7 @@ export class Publisher {
   #reportedAtMs: number;
   #reportsAbove = 0;
   /** Counted for the metrics. */
-  readonly counts = { packets: 0, bytes: 0, nacks: 0, keyframeRequests: 0 };
+  readonly counts = noTransfer();
   #mediaAtMs: number;
 
   constructor(
@@ -93,8 +94,6 @@ export class Publisher {
   /** Takes a packet off the network. */
   rtp(packet: RtpPacket, nowMs: number): void {
     const { plan } = this;
-    this.counts.packets++;
-    this.counts.bytes += packet.payload.length;
     if (packet.payloadType === plan.video.payloadType) this.#videoPacket(packet, nowMs);
     else if (packet.payloadType === plan.audio?.payloadType) this.#audioPacket(packet, nowMs);
   }
@@ -134,6 +133,8 @@ export class Publisher {
     const track = this.#layers[layer];
     if (!track) return;
     this.#mediaAtMs = nowMs;
+    this.counts.video.packets++;
+    this.counts.video.bytes += packet.payload.length;
     const hopeless = track.received(packet, nowMs);
     // Padding has a timestamp of its own.
     if (packet.payload.length > 0) this.#clock.arrived(`video${layer}`, packet.timestamp, Date.now());
@@ -153,6 +154,8 @@ export class Publisher {
   #audioPacket(packet: RtpPacket, nowMs: number): void {
     if (!this.#audio?.accepts(packet.ssrc, nowMs)) return;
     this.#mediaAtMs = nowMs;
+    this.counts.audio.packets++;
+    this.counts.audio.bytes += packet.payload.length;
     this.#audio.received(packet, nowMs);
     if (packet.payload.length === 0) return;
     this.#clock.arrived('audio', packet.timestamp, Date.now());

@@ -1,11 +1,13 @@
+import type { Direction, MediaMetrics } from '../metrics.js';
 import type { OpenProcessor } from '../processor.js';
 import type { StreamSummary, WatchedVideo } from '../rooms.js';
 import { Broadcast } from './broadcast.js';
 import type { RtcVideoCodec } from './formats.js';
-import type { RoomCount, RoomEvent, RoomLimits } from './options.js';
+import type { RoomEvent, RoomLimits } from './options.js';
 import type { PublisherPlan, ViewerPlan } from './plan.js';
 import { Publisher } from './publisher.js';
 import type { Session } from './session.js';
+import { handOver, type TransferCounts } from './transfer-counts.js';
 import { Viewer } from './viewer.js';
 
 /** What a room asks of the house. */
@@ -14,8 +16,8 @@ export interface RoomHost {
   readonly openProcessor: OpenProcessor | undefined;
   readonly pixelsPerSecond: () => number;
   readonly now: () => number;
+  readonly metrics: MediaMetrics | undefined;
   event(event: RoomEvent): void;
-  count(name: RoomCount, labels: Readonly<Record<string, string>>, count: number): void;
   /** Nobody publishes any more, and nobody waits: the name is free. */
   emptied(room: Room): void;
 }
@@ -110,7 +112,7 @@ export class Room {
       },
       rtcp: (message, at) => viewer.rtcp(message, at),
       ended: (reason) => {
-        this.#count(session, viewer);
+        this.#count(session, 'out', viewer.counts);
         this.#viewers.delete(session);
         broadcast.remove(viewer);
         this.#event('ended', session, reason);
@@ -132,8 +134,9 @@ export class Room {
 
   /** Hands over what has been counted since the last time. */
   count(): void {
-    if (this.#publishing) this.#countPublisher(this.#publishing);
-    for (const [session, viewer] of this.#viewers) this.#count(session, viewer);
+    if (this.#publishing) this.#count(this.#publishing.session, 'in', this.#publishing.media.counts);
+    this.#broadcast?.count();
+    for (const [session, viewer] of this.#viewers) this.#count(session, 'out', viewer.counts);
   }
 
   /** Ends all sessions. */
@@ -164,7 +167,7 @@ export class Room {
       now,
       event: (what, detail) => this.#event(what, this.#publishing?.session, detail),
       endPublisher: (reason) => void this.#publishing?.session.close(reason),
-      upscaled: () => this.#host.count('pictures_upscaled', {}, 1),
+      metrics: this.#host.metrics,
     });
     return this.#broadcast;
   }
@@ -173,34 +176,17 @@ export class Room {
     this.#event('ended', session, reason);
     this.#broadcast?.unfollow(session.id);
     if (this.#publishing?.session !== session) return;
-    this.#countPublisher(this.#publishing);
+    this.#count(session, 'in', this.#publishing.media.counts);
     this.#publishing = undefined;
     this.#awaySinceMs = this.#host.now();
   }
 
-  #countPublisher({ session, media }: Publishing): void {
-    const { counts } = media;
-    const { refused } = session.transport;
-    this.#host.count('rtp_packets', { direction: 'in' }, counts.packets);
-    this.#host.count('rtp_bytes', { direction: 'in' }, counts.bytes);
-    this.#host.count('nacks_sent', {}, counts.nacks);
-    this.#host.count('keyframe_requests', {}, counts.keyframeRequests);
-    this.#host.count('datagrams_refused', {}, refused);
-    Object.assign(counts, { packets: 0, bytes: 0, nacks: 0, keyframeRequests: 0 });
-    session.transport.refused = 0;
-  }
-
-  #count(session: Session, viewer: Viewer): void {
-    for (const track of [viewer.video, viewer.audio]) {
-      if (!track) continue;
-      const { counts } = track;
-      this.#host.count('rtp_packets', { direction: 'out' }, counts.packets);
-      this.#host.count('rtp_bytes', { direction: 'out' }, counts.bytes);
-      this.#host.count('packets_resent', {}, counts.resent);
-      Object.assign(counts, { packets: 0, bytes: 0, resent: 0 });
-    }
-    this.#host.count('datagrams_refused', {}, session.transport.refused);
-    session.transport.refused = 0;
+  #count(session: Session, direction: Direction, counts: TransferCounts): void {
+    const { metrics } = this.#host;
+    const { transport } = session;
+    if (metrics) handOver(counts, direction, metrics);
+    metrics?.dropped('datagram', transport.refused);
+    transport.refused = 0;
   }
 
   #event(what: RoomEvent['what'], session: Session | undefined, detail: string): void {

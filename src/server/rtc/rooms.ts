@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { realClock } from '../../pipeline/clock.js';
 import { type PeerSession, type Rooms, SignallingError, type StreamSummary, type WatchedVideo } from '../rooms.js';
-import { checkLimits, checkNetwork, type RoomCount, type RoomLimits, type RoomsOptions } from './options.js';
+import { checkLimits, checkNetwork, type RoomLimits, type RoomsOptions } from './options.js';
 import { planPublisher, planViewer } from './plan.js';
 import { Room } from './room.js';
 import { readOffer } from './sdp.js';
@@ -75,7 +75,7 @@ class RtcRooms implements Rooms {
     const published = room?.published;
     if (!room || !published) throw new SignallingError(404, 'No such stream is published.');
     if (video === 'upscaled' && !this.#options.openProcessor) {
-      throw new SignallingError(404, 'This server does not upscale.');
+      throw new SignallingError(404, 'This server does not upscale; its log says why. Watch with ?video=source.');
     }
     const cname = randomBytes(9).toString('base64url');
     const streamId = randomBytes(9).toString('base64url');
@@ -139,9 +139,7 @@ class RtcRooms implements Rooms {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     void session.closed.then(() => {
       this.#sessions.delete(session.id);
-      this.#count('sessions_ended', { role: session.role }, 1);
     });
-    this.#count('sessions_started', { role: session.role }, 1);
   }
 
   #newRoom(stream: string): Room {
@@ -151,7 +149,7 @@ class RtcRooms implements Rooms {
       pixelsPerSecond: this.#options.pixelsPerSecond ?? (() => Number.POSITIVE_INFINITY),
       now: realClock.now,
       event: (event) => this.#options.onEvent?.(event),
-      count: (name, labels, count) => this.#count(name, labels, count),
+      metrics: this.#options.metrics,
       emptied: (room) => {
         if (this.#rooms.get(stream) === room) this.#rooms.delete(stream);
       },
@@ -168,10 +166,6 @@ class RtcRooms implements Rooms {
     if (this.#rooms.size > 0 || this.#sessions.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  #count(name: RoomCount, labels: Readonly<Record<string, string>>, count: number): void {
-    if (count > 0) this.#options.onCount?.(name, labels, count);
   }
 
   #refuseWhenClosed(): void {

@@ -17,7 +17,6 @@ export interface RemoteTransport {
   readonly password: string;
   readonly iceLite: boolean;
   readonly fingerprints: readonly { readonly algorithm: string; readonly value: string }[];
-  readonly setup: 'actpass' | 'active' | 'passive';
   readonly candidates: readonly RemoteCandidate[];
 }
 
@@ -74,9 +73,11 @@ const MAX_CANDIDATES = 16;
 const ICE_CHARS = /^[A-Za-z0-9+/]+$/;
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,64}$/;
 const RID = /^[A-Za-z0-9_-]{1,16}$/;
-const FINGERPRINT = /^(sha-(?:1|224|256|384|512)) ([0-9A-F]{2}(?::[0-9A-F]{2}){19,63})$/i;
+const FINGERPRINT = /^(sha-(?:256|384|512)) ([0-9A-F]{2}(?::[0-9A-F]{2}){19,63})$/i;
 const DIRECTIONS: ReadonlySet<string> = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive']);
-const SETUPS: ReadonlySet<string> = new Set(['actpass', 'active', 'passive']);
+const WEAK_FINGERPRINT = /^(?:md\d|sha-(?:1|224)) /i;
+/** WHIP's clients begin the handshake (RFC 9725, section 4.2): as the one that is called we can prove who they are. */
+const SETUPS: ReadonlySet<string> = new Set(['actpass', 'active']);
 const PROTOCOLS: ReadonlySet<string> = new Set([
   'UDP/TLS/RTP/SAVPF',
   'UDP/TLS/RTP/SAVP',
@@ -255,20 +256,21 @@ function readTransport(section: Section, session: Section, candidates: readonly 
   if (!isIceWord(usernameFragment, 4)) throw malformed('The offer has no ICE user fragment.');
   if (!isIceWord(password, 22)) throw malformed('The offer has no ICE password.');
   const lines = section.all('fingerprint');
-  const fingerprints = (lines.length > 0 ? lines : session.all('fingerprint')).slice(0, 4).map((line) => {
+  const all = lines.length > 0 ? lines : session.all('fingerprint');
+  const strong = all.filter((line) => !WEAK_FINGERPRINT.test(line));
+  const fingerprints = strong.slice(0, 4).map((line) => {
     const match = FINGERPRINT.exec(line);
     if (!match?.[1] || !match[2]) throw malformed('A fingerprint of the offer cannot be read.');
     return { algorithm: match[1].toLowerCase(), value: match[2].toUpperCase() };
   });
-  if (fingerprints.length === 0) throw malformed('The offer has no fingerprint.');
+  if (fingerprints.length === 0) throw malformed('The offer has no fingerprint of SHA-256 or better.');
   const setup = value('setup') ?? 'actpass';
-  if (!SETUPS.has(setup)) throw malformed('The offer has an unknown setup.');
+  if (!SETUPS.has(setup)) throw malformed('The offer must say a=setup:actpass or a=setup:active.');
   return {
     usernameFragment,
     password,
     iceLite: session.has('ice-lite'),
     fingerprints,
-    setup: setup as RemoteTransport['setup'],
     candidates: readCandidates(candidates),
   };
 }

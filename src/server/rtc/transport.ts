@@ -11,6 +11,7 @@ import {
 } from 'werift';
 import { reasonOf } from '../../frame/errors.js';
 import { DatagramGate } from './gate.js';
+import { provePossession } from './key-possession.js';
 import { hostAddresses, type NetworkOptions } from './options.js';
 import { updateRolloverCount } from './rollover.js';
 import { type RtcpMessage, readRtcp } from './rtcp.js';
@@ -49,6 +50,9 @@ const STUN_TIMEOUT_SECONDS = 2;
 const TURN_TIMEOUT_SECONDS = 4;
 /** A number that no flight of a handshake has: those that wait to send again stop. */
 const AFTER_LAST_FLIGHT = 99;
+
+/** The last of a handshake (RFC 6347, section 4.2.4). */
+const ANSWER_FLIGHT = 6;
 
 /** Members of werift's ICE connection that are not public, and that are checked before they are relied on. */
 interface ConnectionInside {
@@ -220,11 +224,11 @@ export class Transport {
       }),
     );
     this.#ice.connection.iceControlling = remote.iceLite;
-    this.#dtls.role = remote.setup === 'passive' ? 'client' : 'server';
+    this.#dtls.role = 'server';
     this.#dtls.setRemoteParams(
       new RTCDtlsParameters(
         remote.fingerprints.map(({ algorithm, value }) => new RTCDtlsFingerprint(algorithm, value)),
-        remote.setup === 'passive' ? 'server' : 'client',
+        'client',
       ),
     );
     for (const candidate of remote.candidates) this.addCandidate(candidate);
@@ -245,6 +249,7 @@ export class Transport {
 
   /** In place of werift's, which reads packets for its peer connection. */
   #startSrtp(): void {
+    this.#proveKeys();
     this.#dtls.updateSrtpSession();
     const { localContext, remoteContext } = this.#dtls.srtp as unknown as SessionInside;
     localContext.updateRolloverCount = updateRolloverCount;
@@ -253,6 +258,19 @@ export class Transport {
     this.#ice.connection.onData.subscribe((data) => {
       if (this.#closed || data.length < MIN_MEDIA_BYTES || data.readUInt8(0) >> 6 !== 2) return;
       this.#guard(() => this.#media(data));
+    });
+  }
+
+  #proveKeys(): void {
+    const { dtls, cipher, remoteCertificate } = this.#dtls.dtls ?? {};
+    if (!dtls || !cipher?.remoteKeyPair.publicKey || !remoteCertificate) throw new Error('the handshake is not over');
+    // The answer to the client's Finished is no part of what it vouches for.
+    const answer = new Set(dtls.handshakeCache[ANSWER_FLIGHT]?.data);
+    provePossession({
+      transcript: dtls.sortedHandshakeCache.filter((message) => !answer.has(message)),
+      masterSecret: cipher.masterSecret,
+      clientPublicKey: cipher.remoteKeyPair.publicKey,
+      certificate: remoteCertificate,
     });
   }
 

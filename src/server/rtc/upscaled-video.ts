@@ -1,3 +1,4 @@
+import type { MediaMetrics } from '../metrics.js';
 import type { OpenProcessor, VideoProcessor } from '../processor.js';
 import { FrameAssembler } from '../rtp/assembler.js';
 import { OutputTrack } from '../rtp/output-track.js';
@@ -16,8 +17,6 @@ export interface UpscaledVideoSettings {
   keyframeWanted(): void;
   level(level: string, reason: string): void;
   delay(addedDelayMs: number): void;
-  /** A picture has come out. */
-  picture(): void;
 }
 
 /** Pictures of the processor, and packets of the source that go in its place. They have one clock. */
@@ -39,6 +38,7 @@ export class UpscaledVideo {
   #captureMs: number | undefined;
   #forwarding = false;
   #bitrate = 0;
+  readonly #counts = { received: 0, upscaled: 0, overload: 0, gaps: 0 };
   #closed = false;
 
   constructor(settings: UpscaledVideoSettings) {
@@ -54,7 +54,10 @@ export class UpscaledVideo {
     });
     this.#assembler = new FrameAssembler({
       codec,
-      onPicture: (picture) => this.#processor.push(picture),
+      onPicture: (picture) => {
+        this.#counts.received++;
+        if (!this.#processor.push(picture)) this.#counts.overload++;
+      },
       onKeyframeWanted: () => settings.keyframeWanted(),
     });
     this.#processor = settings.openProcessor(
@@ -64,7 +67,7 @@ export class UpscaledVideo {
           if (this.#closed) return;
           const ticks = ticksOf(picture.timestampUs);
           this.#captureMs = this.#captureOf(ticks);
-          settings.picture();
+          this.#counts.upscaled++;
           this.#track.picture(PROCESSOR.id, picture, settings.now());
         },
         forward: (on) => {
@@ -113,6 +116,17 @@ export class UpscaledVideo {
     if (bitrate === this.#bitrate) return;
     this.#bitrate = bitrate;
     this.#processor.setBitrate(bitrate);
+  }
+
+  /** Hands over what has been counted since the last time. */
+  count(metrics: MediaMetrics): void {
+    const { received, upscaled, overload, gaps } = this.#counts;
+    const { gapsGivenUp } = this.#assembler.stats;
+    metrics.pictures('received', received);
+    metrics.pictures('upscaled', upscaled);
+    metrics.dropped('overload', overload);
+    metrics.dropped('gap', gapsGivenUp - gaps);
+    Object.assign(this.#counts, { received: 0, upscaled: 0, overload: 0, gaps: gapsGivenUp });
   }
 
   close(): void {

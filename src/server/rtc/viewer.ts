@@ -7,6 +7,7 @@ import { OutgoingTrack } from './outgoing-track.js';
 import type { SentTrack, ViewerPlan } from './plan.js';
 import type { RtcpMessage } from './rtcp.js';
 import type { RtpPacket } from './rtp-packet.js';
+import { noTransfer } from './transfer-counts.js';
 import type { Transport } from './transport.js';
 
 /** What a {@link Viewer} tells. */
@@ -29,6 +30,8 @@ export class Viewer {
   readonly watches: WatchedVideo;
   readonly video: OutgoingTrack | undefined;
   readonly audio: OutgoingTrack | undefined;
+  /** Counted for the metrics. */
+  readonly counts = noTransfer();
   readonly #listener: ViewerListener;
   readonly #audioNumbers = numbersFrom(AUDIO_CLOCK);
   readonly #videoNumbers = numbersFrom(VIDEO_CLOCK);
@@ -63,6 +66,8 @@ export class Viewer {
     if (!this.#begun) return;
     const numbers = this.#videoNumbers.next('feed', packet, nowMs);
     if (!numbers) return;
+    this.counts.video.packets++;
+    this.counts.video.bytes += packet.payload.length;
     this.video.send({ ...numbers, marker: packet.marker, payload: packet.payload }, packet.captureMs, nowMs);
   }
 
@@ -70,17 +75,23 @@ export class Viewer {
   sendAudio(source: string, packet: RtpPacket, captureMs: number | undefined, nowMs: number): void {
     if (!this.audio || !this.#transport.connected) return;
     const numbers = this.#audioNumbers.next(source, packet, nowMs);
-    if (numbers) this.audio.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
+    if (!numbers) return;
+    this.counts.audio.packets++;
+    this.counts.audio.bytes += packet.payload.length;
+    this.audio.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
   }
 
   /** Takes a message off the network. */
   rtcp(message: RtcpMessage, nowMs: number): void {
     switch (message.type) {
       case 'keyframe':
-        if (message.source === this.video?.ssrc && this.#mayAsk(nowMs)) this.#listener.keyframeWanted();
+        if (message.source !== this.video?.ssrc) break;
+        this.counts.keyframeRequests++;
+        if (this.#mayAsk(nowMs)) this.#listener.keyframeWanted();
         break;
       case 'nack':
-        this.#track(message.source)?.resend(message.lost, nowMs);
+        this.counts.nacks += message.lost.length;
+        this.counts.resent += this.#track(message.source)?.resend(message.lost, nowMs) ?? 0;
         break;
       case 'max-bitrate':
         this.#listener.feedback({ remb: message.bitrate }, nowMs);

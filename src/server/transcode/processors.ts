@@ -45,6 +45,11 @@ export interface Processors {
   readonly open: OpenProcessor;
   /** Streams that are open. */
   readonly size: number;
+  /**
+   * Source pixels a second that the network could make for one stream, as many as are open: measured, and infinite before
+   * it has made any.
+   */
+  readonly pixelsPerSecond: number;
   /** Settles when the threads have ended, once all streams are closed: before that the process must not exit. */
   ended(): Promise<void>;
 }
@@ -70,14 +75,31 @@ export function processors(options: ProcessorOptions = {}, told: ProcessorsListe
     assets: { engineWorker: new URL('./engine.thread.js', import.meta.url).href },
   });
   const pool = Array.from({ length: workers }, () => new LiveClient<CodedPlatform>());
+  /** Milliseconds of a pixel of the source. */
+  const costs = new Medians(31);
+  const measured: ProcessorsListener = {
+    ...told,
+    stats: (stats) => {
+      const { level, inputSize, stageMs } = stats;
+      const ms = Object.values(stageMs).reduce((sum, stage) => sum + stage, 0);
+      if (inputSize && ms > 0 && (level === 'full' || level === 'short')) {
+        costs.add(ms / (inputSize.width * inputSize.height));
+      }
+      told.stats?.(stats);
+    },
+  };
   return {
     get size() {
       return pool.reduce((sum, { size }) => sum + size, 0);
     },
+    get pixelsPerSecond() {
+      const most = Math.max(1, ...pool.map(({ size }) => size));
+      return 1000 / (costs.median ?? 0) / most;
+    },
     ended: threadsEnded,
     open: ({ codec }, listener) => {
       const client = pool.reduce((idlest, other) => (other.size < idlest.size ? other : idlest));
-      return new Processor(client, start, settings, { codec, bitrate }, listener, told);
+      return new Processor(client, start, settings, { codec, bitrate }, listener, measured);
     },
   };
 }
@@ -139,13 +161,13 @@ class Processor implements VideoProcessor {
     }, RETRY_MS);
   }
 
-  push(picture: Parameters<VideoProcessor['push']>[0]): void {
-    if (this.#over || this.#retry) return;
+  push(picture: Parameters<VideoProcessor['push']>[0]): boolean {
+    if (this.#over || this.#retry) return false;
     if (this.#inside >= MOST_INSIDE) this.#broken = true;
     else if (picture.key) this.#broken = false;
     if (this.#broken) {
       if (this.#inside < MOST_INSIDE) this.listener.keyframeWanted();
-      return;
+      return false;
     }
     const now = performance.now();
     this.#inside++;
@@ -156,6 +178,7 @@ class Processor implements VideoProcessor {
     const owned = whole ? picture : { ...picture, data: Uint8Array.from(data) };
     const ask = { type: 'picture', picture: owned, arrivedMs: performance.timeOrigin + now } as const;
     this.#stream.ask(ask, [owned.data.buffer as ArrayBuffer]);
+    return true;
   }
 
   requestKeyframe(): void {
