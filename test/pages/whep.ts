@@ -31,12 +31,16 @@ interface Publisher {
   stop(): void;
   resize(width: number, height: number): void;
   number: number;
+  /** When each number's picture was drawn, in milliseconds since the page's time origin. */
+  readonly drawnAtMs: number[];
 }
 
 interface Viewer {
   readonly pc: RTCPeerConnection;
   readonly seen: SeenPicture[];
   connectedAtMs: number;
+  /** Luma of the last picture. */
+  luma: Uint8Array;
   stop(): void;
 }
 
@@ -122,9 +126,19 @@ function prefer(transceiver: RTCRtpTransceiver, codec: string): void {
 /** Starts a publisher; gives its offer. */
 export async function publishOffer(
   id: string,
-  options: { codec: string; width: number; height: number; fps?: number; audio?: boolean; layers?: number },
+  options: {
+    codec: string;
+    width: number;
+    height: number;
+    fps?: number;
+    audio?: boolean;
+    layers?: number;
+    /** I420, base64: published in place of numbered pictures. */
+    still?: string;
+  },
 ): Promise<string> {
   const { codec, width, height, fps = 30, audio = true, layers = 1 } = options;
+  const still = options.still === undefined ? undefined : fromBase64(options.still);
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const writer = generator.writable.getWriter();
   const pc = new RTCPeerConnection();
@@ -132,6 +146,7 @@ export async function publishOffer(
     pc,
     size: [width, height],
     number: 0,
+    drawnAtMs: [],
     stop: () => {},
     resize: (w, h) => {
       publisher.size = [w, h];
@@ -141,7 +156,8 @@ export async function publishOffer(
   const timer = setInterval(() => {
     publisher.number = (publisher.number + 1) & 0xffff;
     const [codedWidth, codedHeight] = publisher.size;
-    const frame = new VideoFrame(drawPicture(codedWidth, codedHeight, publisher.number), {
+    publisher.drawnAtMs[publisher.number] = performance.now();
+    const frame = new VideoFrame(still ?? drawPicture(codedWidth, codedHeight, publisher.number), {
       format: 'I420',
       codedWidth,
       codedHeight,
@@ -177,7 +193,7 @@ export async function publishOffer(
 /** Starts a viewer; gives its offer. Every picture that arrives is looked at. */
 export async function watchOffer(id: string, options: { codec?: string; audio?: boolean } = {}): Promise<string> {
   const pc = new RTCPeerConnection();
-  const viewer: Viewer = { pc, seen: [], connectedAtMs: 0, stop: () => pc.close() };
+  const viewer: Viewer = { pc, seen: [], connectedAtMs: 0, luma: new Uint8Array(0), stop: () => pc.close() };
   pc.addEventListener('connectionstatechange', () => {
     if (pc.connectionState === 'connected') viewer.connectedAtMs ||= performance.now();
   });
@@ -206,6 +222,11 @@ function look(viewer: Viewer, track: MediaStreamVideoTrack): void {
       const data = new Uint8Array(frame.allocationSize());
       const [y, u, v] = await frame.copyTo(data);
       frame.close();
+      viewer.luma = new Uint8Array(width * height);
+      for (let j = 0; j < height && y; j++) {
+        const row = y.offset + j * y.stride;
+        viewer.luma.set(data.subarray(row, row + width), j * width);
+      }
       const plane = (layout: PlaneLayout | undefined, i: number, j: number, step = 1, offset = 0): number =>
         layout ? data[layout.offset + j * layout.stride + i * step + offset]! : 0;
       see(viewer, width, height, (i, j) =>
@@ -264,6 +285,20 @@ export async function seen(id: string, count = 0, timeoutMs = 15_000): Promise<S
   const until = performance.now() + timeoutMs;
   while (viewer.seen.length < count && performance.now() < until) await new Promise((done) => setTimeout(done, 10));
   return viewer.seen.splice(0);
+}
+
+/** Luma of the last picture that a viewer has seen, base64. */
+export function lastLuma(id: string): string {
+  return btoa(String.fromCharCode(...viewers.get(id)!.luma));
+}
+
+/** When a publisher drew the picture of each number, in milliseconds since the page's time origin. */
+export function drawnAt(id: string): number[] {
+  return publishers.get(id)!.drawnAtMs;
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
 /** When a viewer was connected; 0 before. */

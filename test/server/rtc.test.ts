@@ -4,7 +4,7 @@ import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/whep.js';
 import { impairment } from '../support/whep-impair.js';
 import { passThrough } from '../support/whep-processor.js';
-import { faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
+import { distinct, faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
 
 let opened: WhepBrowser;
 let rig: WhepRig;
@@ -260,11 +260,6 @@ it('nothing is left when all is closed', async () => {
   await rig.rooms.close('The test is over.');
   await until('an empty process', () => handles().length === 0, 2000);
 });
-
-/** Without repetitions: the picture at which the source changes may come from both. */
-function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
-  return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
-}
 
 function repeats(pictures: readonly SeenPicture[]): number {
   return pictures.length - distinct(pictures).length;

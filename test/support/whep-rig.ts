@@ -32,6 +32,7 @@ export interface PublishOptions {
   readonly fps?: number;
   readonly audio?: boolean;
   readonly layers?: number;
+  readonly still?: string;
 }
 
 export interface WatchOptions {
@@ -113,6 +114,11 @@ export function faults(pictures: readonly SeenPicture[], tolerance = TOLERANCE):
   return pictures.filter(
     ({ number, error }, index) => number < 0 || error > tolerance || number <= (pictures[index - 1]?.number ?? -1),
   );
+}
+
+/** Without repetitions: the picture at which one source takes over from another may come from both. */
+export function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
+  return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
 }
 
 /** Waits for something, 15 s at most. */
