@@ -1,4 +1,5 @@
 import type { ModelSource } from '../model/source.js';
+import type { NodeBackend } from '../node/options.js';
 import { missingCodecs } from './codecs/load.js';
 import { checkServerOptions } from './config.js';
 import { createLog } from './http/log.js';
@@ -30,6 +31,7 @@ export async function startServer(config: ServerConfig): Promise<HttpServer> {
     {
       scale: upscale.scale,
       ...(upscale.model === 'auto' ? {} : { model: upscale.model as ModelSource }),
+      backend: upscale.backend as 'auto' | NodeBackend,
       lookahead: upscale.lookahead,
       budgetMs: upscale.budgetMs,
       ...(upscale.workers > 0 ? { workers: upscale.workers } : {}),

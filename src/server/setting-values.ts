@@ -188,4 +188,9 @@ const CHECKS: Readonly<Record<string, (value: unknown, name: string) => void>> =
   'upscale.scale': (scale, name) => {
     if (scale !== 2 && scale !== 4) throw new TypeError(`${name} must be 2 or 4.`);
   },
+  'upscale.backend': (backend, name) => {
+    if (!['auto', 'wasm', 'cpu', 'cuda', 'webgpu'].includes(backend as string)) {
+      throw new TypeError(`${name} must be auto, wasm, cpu, cuda or webgpu.`);
+    }
+  },
 };

@@ -123,6 +123,7 @@ export const SETTINGS: readonly Setting[] = [
 
   setting('upscale.scale', 'integer', 2, 'Output pixels per input pixel along each side: 2 or 4.', { min: 2, max: 4 }),
   setting('upscale.model', 'text', 'auto', 'The network: a shipped name, or the URL of a manifest.'),
+  setting('upscale.backend', 'text', 'auto', 'Where the network runs: auto, wasm, cpu, cuda or webgpu.'),
   setting('upscale.lookahead', 'integer', 3, 'Frames to wait for after each frame, 0 to 3.', { min: 0, max: 3 }),
   setting('upscale.budgetMs', 'number', 200, "Milliseconds from a frame's arrival to its departure."),
   setting('upscale.workers', 'integer', 0, 'Threads that upscale; 0 takes what the machine has.', {
