@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProcessorListener, processors } from 'mana-upscale/server';
+import * as constants from 'node-av/constants';
+import * as lib from 'node-av/lib';
 import type { Size } from '../../src/frame/frame.js';
 import type { ShippedModel } from '../../src/model/registry.js';
 import type { CodedPicture } from '../../src/server/codecs/codec.js';
-import { loadCodecs } from '../../src/server/codecs/load.js';
+import { nodeAvBackend } from '../../src/server/codecs/node-av.js';
 import { photoFrame } from '../../test/support/pictures.js';
 
 /** How many streams a machine upscales by the network, all at their full frame rate. */
@@ -101,7 +103,7 @@ async function run(model: ShippedModel, pictures: readonly CodedPicture[], strea
 
 /** Pictures of a camera that pans to and fro, the first of each round a keyframe. */
 async function coded(size: Size): Promise<CodedPicture[]> {
-  const codecs = await loadCodecs();
+  const codecs = nodeAvBackend({ lib, constants });
   const encoder = await codecs.createEncoder({ codec: 'vp8', size, bitrate: 1_500_000, frameRate: FRAME_RATE });
   const pictures: CodedPicture[] = [];
   for (let i = 0; i < LOOP; i++) {
