@@ -23,6 +23,8 @@ export interface UpscaledVideoSettings {
 const PROCESSOR = { id: 'processor', timeBase: 'feed' } as const;
 const SOURCE = { id: 'source', timeBase: 'feed' } as const;
 const TICKS_PER_MS = 90;
+/** Keyframes are large: what many viewers ask for within this time is one. */
+const KEYFRAME_EVERY_MS = 250;
 
 /**
  * The upscaled form of a stream: whole pictures go to a processor, what it makes goes out as one RTP stream, and where the
@@ -38,6 +40,8 @@ export class UpscaledVideo {
   #captureMs: number | undefined;
   #forwarding = false;
   #bitrate = 0;
+  #keyframeAtMs = Number.NEGATIVE_INFINITY;
+  #keyframeDue = false;
   readonly #counts = { received: 0, upscaled: 0, overload: 0, gaps: 0 };
   #closed = false;
 
@@ -99,9 +103,13 @@ export class UpscaledVideo {
     this.#assembler.push(packet, nowMs);
   }
 
-  /** Gives up packets that have been waited for long enough; called some 50 times a second. */
+  /** Does what is due; called some 50 times a second. */
   tick(nowMs: number): void {
     this.#assembler.tick(nowMs);
+    if (!this.#keyframeDue || nowMs - this.#keyframeAtMs < KEYFRAME_EVERY_MS) return;
+    this.#keyframeDue = false;
+    this.#keyframeAtMs = nowMs;
+    this.#processor.requestKeyframe();
   }
 
   /** A viewer needs a keyframe. */
@@ -109,7 +117,9 @@ export class UpscaledVideo {
     if (this.#closed) return;
     if (this.#forwarding) this.#settings.keyframeWanted();
     // While one takes over from the other both are asked.
-    if (!this.#forwarding || !this.forwarding) this.#processor.requestKeyframe();
+    if (this.#forwarding && this.forwarding) return;
+    this.#keyframeDue = true;
+    this.tick(this.#settings.now());
   }
 
   setBitrate(bitrate: number): void {
