@@ -179,6 +179,7 @@ describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
     const pictures = await rig.seen('v2', 60);
     expect(repeats(pictures)).toBeLessThanOrEqual(4);
     expect(faults(distinct(pictures))).toEqual([]);
+    expect(Math.min(...processor.bitrates), 'a path without limits does not limit').toBeGreaterThanOrEqual(2_000_000);
     await viewer.close('Enough.');
     expect(processor.closed).toBe(false);
     // Its page closes the connection, and says so.

@@ -158,14 +158,36 @@ describe('EncoderBitrate', () => {
   it('gives a viewer below the floor no say while others have more', () => {
     const bitrate = new EncoderBitrate(limits);
     const say = (ms: number) => {
-      bitrate.feedback('hopeless', { remb: 100_000 }, ms);
-      bitrate.feedback('good', { remb: 2e6 }, ms);
+      bitrate.feedback('hopeless', { remb: 100_000, sent: 1e6 }, ms);
+      bitrate.feedback('good', { remb: 2e6, sent: 3e6 }, ms);
     };
     changes(bitrate, 0, 20, say);
     expect(bitrate.target(20_000)).toBe(1_800_000);
     bitrate.forget('good');
-    changes(bitrate, 21, 25, (ms) => bitrate.feedback('hopeless', { remb: 100_000 }, ms));
+    changes(bitrate, 21, 25, (ms) => bitrate.feedback('hopeless', { remb: 100_000, sent: 1e6 }, ms));
     expect(bitrate.target(25_000)).toBe(400_000);
+  });
+
+  it('is not led by an estimate that only begins low, or is low because little is sent', () => {
+    const bitrate = new EncoderBitrate({ ...limits, start: 2_000_000 });
+    // As Chromium says it of a path without limits: 97 kbit/s, some percent more each second.
+    const grows = (ms: number) => bitrate.feedback(1, { remb: 97_000 * 1.08 ** (ms / 1000), sent: 2e6 }, ms);
+    expect(changes(bitrate, 0, 5, grows)).toEqual([]);
+    const still = (ms: number) => bitrate.feedback(1, { remb: 243_000, sent: 160_000 }, ms);
+    expect(changes(bitrate, 5, 60, still)).toEqual([]);
+    // A receiver that wants no more says the same, too, but more is sent.
+    const limited = (ms: number) => bitrate.feedback(1, { remb: 1e6, sent: 2e6 }, ms);
+    expect(changes(bitrate, 60, 70, limited)).toEqual([[63, 900_000]]);
+  });
+
+  it('forgets half a minute later that a path was full', () => {
+    const bitrate = new EncoderBitrate(limits);
+    const say = (remb: number) => (ms: number) => bitrate.feedback(1, { remb, sent: 4e6 }, ms);
+    expect(changes(bitrate, 0, 2, say(5e6))).toEqual([]);
+    expect(changes(bitrate, 2, 4, say(2e6))).toEqual([[2, 1_800_000]]);
+    const quiet = (ms: number) => bitrate.feedback(1, { remb: 2e6, sent: 1e6 }, ms);
+    expect(changes(bitrate, 4, 32, quiet)).toEqual([]);
+    expect(changes(bitrate, 32, 60, quiet).at(-1)?.[1]).toBe(4_000_000);
   });
 
   it('follows losses, and grows again without them', () => {
@@ -181,7 +203,7 @@ describe('EncoderBitrate', () => {
 
   it('forgets viewers that say nothing any more, and numbers that make no sense', () => {
     const bitrate = new EncoderBitrate(limits);
-    changes(bitrate, 0, 5, (ms) => bitrate.feedback('gone', { remb: 500_000 }, ms));
+    changes(bitrate, 0, 5, (ms) => bitrate.feedback('gone', { remb: 500_000, sent: 1e6 }, ms));
     expect(bitrate.target(5_000)).toBe(450_000);
     changes(bitrate, 5, 60, (ms) => bitrate.feedback('here', { remb: 8e6 }, ms));
     expect(bitrate.target(60_000)).toBe(4_000_000);

@@ -23,6 +23,8 @@ const AUDIO_CLOCK = 48_000;
 /** Keyframes that a viewer may ask for at once, and how often more: those of one disturb all. */
 const KEYFRAME_BURST = 5;
 const KEYFRAME_EVERY_MS = 2000;
+/** What was sent is measured over this long. */
+const SENT_MS = 1000;
 
 /** The media of one viewer: its own numbers, nothing else differs from other viewers. Signalling and connecting are elsewhere. */
 export class Viewer {
@@ -38,6 +40,7 @@ export class Viewer {
   readonly #transport: Transport;
   /** Whether its video has begun. */
   #begun = false;
+  #sent = { sinceMs: 0, bytes: 0, rate: 0 };
   #keyframes = KEYFRAME_BURST;
   #keyframesAtMs = 0;
 
@@ -68,6 +71,7 @@ export class Viewer {
     if (!numbers) return;
     this.counts.video.packets++;
     this.counts.video.bytes += packet.payload.length;
+    this.#sent.bytes += packet.payload.length;
     this.video.send({ ...numbers, marker: packet.marker, payload: packet.payload }, packet.captureMs, nowMs);
   }
 
@@ -78,6 +82,7 @@ export class Viewer {
     if (!numbers) return;
     this.counts.audio.packets++;
     this.counts.audio.bytes += packet.payload.length;
+    this.#sent.bytes += packet.payload.length;
     this.audio.send({ ...numbers, marker: packet.marker, payload: packet.payload }, captureMs, nowMs);
   }
 
@@ -94,7 +99,7 @@ export class Viewer {
         this.counts.resent += this.#track(message.source)?.resend(message.lost, nowMs) ?? 0;
         break;
       case 'max-bitrate':
-        this.#listener.feedback({ remb: message.bitrate }, nowMs);
+        this.#listener.feedback({ remb: message.bitrate, sent: this.#sentRate(nowMs) }, nowMs);
         break;
       case 'report': {
         const { lsr, dlsr, fractionLost } = message.report;
@@ -106,6 +111,13 @@ export class Viewer {
         break;
       }
     }
+  }
+
+  /** Bits a second that were sent in the last second or so. */
+  #sentRate(nowMs: number): number {
+    const passedMs = nowMs - this.#sent.sinceMs;
+    if (passedMs >= SENT_MS) this.#sent = { sinceMs: nowMs, bytes: 0, rate: (this.#sent.bytes * 8000) / passedMs };
+    return this.#sent.rate;
   }
 
   #mayAsk(nowMs: number): boolean {

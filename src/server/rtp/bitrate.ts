@@ -1,3 +1,5 @@
+import { RembReader } from './remb.js';
+
 /** Choices for an {@link EncoderBitrate}, in bits a second. */
 export interface EncoderBitrateOptions {
   /** The encoder is never told less. */
@@ -12,6 +14,8 @@ export interface EncoderBitrateOptions {
 export interface ViewerFeedback {
   /** REMB (draft-alvestrand-rmcat-remb), bits a second. */
   readonly remb?: number;
+  /** Bits a second that were sent to it in the last second or so. */
+  readonly sent?: number;
   /** Of receiver reports (RFC 3550, section 6.4.1), 0 to 1. */
   readonly fractionLost?: number;
   /** Round trip, in milliseconds. */
@@ -19,7 +23,9 @@ export interface ViewerFeedback {
 }
 
 interface Viewer {
+  readonly reader: RembReader;
   remb: number | undefined;
+  full: boolean;
   rembMs: number;
   /** What its losses allow. */
   lossBound: number;
@@ -47,8 +53,9 @@ const UP = { ratio: 1.2, steadyMs: 5_000, most: 1.5 } as const;
 /**
  * The bitrate of an encoder whose pictures several viewers watch.
  *
- * Each viewer has an estimate: the lesser of its last REMB and what its losses allow. The target is 90 % of the smallest
- * estimate, within bounds. **A viewer whose estimate is below `min` has no say while others have more**: the encoder cannot
+ * Each viewer has an estimate, the lesser of what its REMBs say and what its losses allow. A REMB is a bound where the path is
+ * full ({@link RembReader}); else it is what the rate may grow to beyond its beginning. The target is the smallest estimate,
+ * within bounds. **A viewer whose estimate is below `min` has no say while others have more**: the encoder cannot
  * go low enough for it, so the others would lose quality and it would gain nothing. Where no viewer reaches `min`, the target
  * is `min`. It goes down at once and up slowly, in few steps: with VP8 each change costs a keyframe.
  */
@@ -72,13 +79,22 @@ export class EncoderBitrate {
   feedback(viewer: string | number, feedback: ViewerFeedback, nowMs: number): void {
     let known = this.#viewers.get(viewer);
     if (!known) {
-      known = { remb: undefined, rembMs: nowMs, lossBound: this.#options.max, lossMs: undefined, heardMs: nowMs };
+      known = {
+        reader: new RembReader(),
+        remb: undefined,
+        full: false,
+        rembMs: nowMs,
+        lossBound: this.#options.max,
+        lossMs: undefined,
+        heardMs: nowMs,
+      };
       this.#viewers.set(viewer, known);
     }
     known.heardMs = nowMs;
-    const { remb, fractionLost, rttMs } = feedback;
+    const { remb, sent = 0, fractionLost, rttMs } = feedback;
     if (remb !== undefined && Number.isFinite(remb) && remb >= 0) {
       known.remb = remb;
+      known.full = known.reader.isFull(remb, sent, nowMs);
       known.rembMs = nowMs;
     }
     if (fractionLost !== undefined && fractionLost >= 0 && fractionLost <= 1) {
@@ -91,10 +107,10 @@ export class EncoderBitrate {
     this.#viewers.delete(viewer);
   }
 
-  /** What the viewer's path is thought to carry, in bits a second. `undefined` before it has said anything. */
+  /** The rate that the viewer's path is thought to carry, in bits a second. `undefined` before it has said anything. */
   estimate(viewer: string | number, nowMs: number): number | undefined {
     const known = this.#viewers.get(viewer);
-    return known && estimateOf(known, nowMs);
+    return known && this.#estimateOf(known, nowMs);
   }
 
   /** The rate the encoder should have now. Ask about once a second. */
@@ -128,12 +144,19 @@ export class EncoderBitrate {
         this.#viewers.delete(id);
         continue;
       }
-      const estimate = estimateOf(viewer, nowMs);
+      const estimate = this.#estimateOf(viewer, nowMs);
       if (estimate < min) hopeless = true;
       else least = Math.min(least, estimate);
     }
     if (least === Number.POSITIVE_INFINITY) return hopeless ? min : this.#target;
-    return Math.max(min, Math.min(max, least >= max ? max : least * SHARE));
+    return Math.max(min, Math.min(max, least));
+  }
+
+  #estimateOf({ lossBound, remb, rembMs, full }: Viewer, nowMs: number): number {
+    const { max, start = max } = this.#options;
+    const loss = lossBound >= max ? max : lossBound * SHARE;
+    if (remb === undefined || nowMs - rembMs > REMB_AGE_MS) return loss;
+    return Math.min(loss, full ? remb * SHARE : Math.max(start, remb * SHARE));
   }
 
   #takeLoss(viewer: Viewer, fractionLost: number, rttMs: number, nowMs: number): void {
@@ -147,9 +170,4 @@ export class EncoderBitrate {
       viewer.lossBound = Math.min(this.#options.max, viewer.lossBound * GROWTH ** seconds);
     }
   }
-}
-
-function estimateOf(viewer: Viewer, nowMs: number): number {
-  const remb = nowMs - viewer.rembMs <= REMB_AGE_MS ? viewer.remb : undefined;
-  return Math.min(viewer.lossBound, remb ?? viewer.lossBound);
 }
