@@ -167,7 +167,7 @@ export async function publishOffer(
   }, 1000 / fps);
   const encodings: RTCRtpEncodingParameters[] = Array.from({ length: layers }, (_, layer) => ({
     ...(layers > 1 ? { rid: `l${layer}`, scaleResolutionDownBy: 2 ** (layers - 1 - layer) } : {}),
-    maxBitrate: 1_500_000,
+    maxBitrate: 1_500_000 / 3 ** (layers - 1 - layer),
   }));
   const video = pc.addTransceiver(generator, { direction: 'sendonly', sendEncodings: encodings });
   prefer(video, codec);

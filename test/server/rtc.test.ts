@@ -131,23 +131,23 @@ it('of a simulcast the best layer that fits is shown, and another when it ends',
 });
 
 it('of a simulcast that layer is upscaled which the machine can take', async () => {
-  let affordable = 160 * 90;
+  let affordable = 320 * 180;
   const processors = passThrough();
   const pixelsPerSecond = () => affordable * 30;
   await start({ openProcessor: processors.open, pixelsPerSecond });
-  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 3 });
+  // Chromium sends no more than two layers of so small a picture.
+  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 2 });
   await rig.watch('s', 'a');
   await rig.watch('v', 'a', { video: 'upscaled' });
   const width = async (id: string) => (await rig.seen(id, 10)).at(-1)?.width;
   await until('the large layer, as sent', async () => (await width('s')) === 640, 30_000);
-  await until('the small layer', async () => (await width('v')) === 160, 30_000);
-  affordable = 320 * 180 * 1.1;
+  await until('the small layer', async () => (await width('v')) === 320, 30_000);
+  affordable = 640 * 360 * 1.1;
   const pictures = await rig.seen('v', 60);
   expect(faults(pictures)).toEqual([]);
-  expect(pictures.at(-1)?.width, 'no change for a layer without room to spare').toBe(160);
-  affordable = 320 * 180 * 1.3;
-  await until('the middle layer', async () => (await width('v')) === 320, 30_000);
-  expect(await width('s')).toBe(640);
+  expect(pictures.at(-1)?.width, 'no change for a layer without room to spare').toBe(320);
+  affordable = 640 * 360 * 1.3;
+  await until('the large layer', async () => (await width('v')) === 640, 30_000);
 });
 
 describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
