@@ -1,11 +1,37 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests in real time, most of them with a browser: on two cores none may run beside them. */
+const IN_REAL_TIME = [
+  'test/browser/**/*.test.ts',
+  'test/examples*.test.ts',
+  'test/server/{av-sync,clients*,processors,rtc,rtc-upscaled,server,unharmed}.test.ts',
+  'test/unit/operator.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // Two cores and one GPU in software: files that start browsers must not run beside each other.
-    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'computed',
+          include: ['test/**/*.test.ts'],
+          exclude: IN_REAL_TIME,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'in real time',
+          include: IN_REAL_TIME,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

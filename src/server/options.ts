@@ -130,7 +130,7 @@ export interface UpscaleSettings {
   readonly scale?: number;
   /** The network: a shipped name, or the URL of a manifest. Default `auto`. */
   readonly model?: string;
-  /** Where the network runs: `auto`, `wasm`, `cpu`, `cuda` or `webgpu`. Default `auto`. */
+  /** Where the network runs: auto, wasm, cpu, cuda or webgpu. Default `auto`. */
   readonly backend?: string;
   /** Frames to wait for after each frame, 0 to 3. Default 3. */
   readonly lookahead?: number;
