@@ -25,12 +25,18 @@ export interface SeenPicture {
   readonly atMs: number;
 }
 
-interface Publisher {
-  readonly pc: RTCPeerConnection;
+/** A track of numbered pictures, in real time. */
+export interface NumberedVideo {
+  readonly track: MediaStreamTrack;
+  /** Pictures from now on have this size. */
   size: readonly [width: number, height: number];
   stop(): void;
-  resize(width: number, height: number): void;
-  number: number;
+}
+
+interface Publisher {
+  readonly pc: RTCPeerConnection;
+  readonly video: NumberedVideo;
+  stop(): void;
 }
 
 interface Viewer {
@@ -119,29 +125,16 @@ function prefer(transceiver: RTCRtpTransceiver, codec: string): void {
   transceiver.setCodecPreferences([...wanted, ...rest]);
 }
 
-/** Starts a publisher; gives its offer. */
-export async function publishOffer(
-  id: string,
-  options: { codec: string; width: number; height: number; fps?: number; audio?: boolean; layers?: number },
-): Promise<string> {
-  const { codec, width, height, fps = 30, audio = true, layers = 1 } = options;
+/** Starts a track of numbered pictures. */
+export function numberedVideo(width: number, height: number, fps = 30): NumberedVideo {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const writer = generator.writable.getWriter();
-  const pc = new RTCPeerConnection();
-  const publisher: Publisher = {
-    pc,
-    size: [width, height],
-    number: 0,
-    stop: () => {},
-    resize: (w, h) => {
-      publisher.size = [w, h];
-    },
-  };
   const began = performance.now();
+  let number = 0;
   const timer = setInterval(() => {
-    publisher.number = (publisher.number + 1) & 0xffff;
-    const [codedWidth, codedHeight] = publisher.size;
-    const frame = new VideoFrame(drawPicture(codedWidth, codedHeight, publisher.number), {
+    number = (number + 1) & 0xffff;
+    const [codedWidth, codedHeight] = made.size;
+    const frame = new VideoFrame(drawPicture(codedWidth, codedHeight, number), {
       format: 'I420',
       codedWidth,
       codedHeight,
@@ -149,11 +142,30 @@ export async function publishOffer(
     });
     void writer.write(frame).catch(() => frame.close());
   }, 1000 / fps);
+  const made: NumberedVideo = {
+    track: generator,
+    size: [width, height],
+    stop: () => {
+      clearInterval(timer);
+      void writer.close().catch(() => {});
+    },
+  };
+  return made;
+}
+
+/** Starts a publisher; gives its offer. */
+export async function publishOffer(
+  id: string,
+  options: { codec: string; width: number; height: number; fps?: number; audio?: boolean; layers?: number },
+): Promise<string> {
+  const { codec, width, height, fps = 30, audio = true, layers = 1 } = options;
+  const numbered = numberedVideo(width, height, fps);
+  const pc = new RTCPeerConnection();
   const encodings: RTCRtpEncodingParameters[] = Array.from({ length: layers }, (_, layer) => ({
     ...(layers > 1 ? { rid: `l${layer}`, scaleResolutionDownBy: 2 ** (layers - 1 - layer) } : {}),
     maxBitrate: 1_500_000,
   }));
-  const video = pc.addTransceiver(generator, { direction: 'sendonly', sendEncodings: encodings });
+  const video = pc.addTransceiver(numbered.track, { direction: 'sendonly', sendEncodings: encodings });
   prefer(video, codec);
   const sound = audio ? new AudioContext() : undefined;
   if (sound) {
@@ -163,13 +175,12 @@ export async function publishOffer(
     oscillator.start();
     pc.addTransceiver(out.stream.getAudioTracks()[0]!, { direction: 'sendonly' });
   }
-  publisher.stop = () => {
-    clearInterval(timer);
-    void writer.close().catch(() => {});
+  const stop = (): void => {
+    numbered.stop();
     void sound?.close();
     pc.close();
   };
-  publishers.set(id, publisher);
+  publishers.set(id, { pc, video: numbered, stop });
   await pc.setLocalDescription();
   return pc.localDescription!.sdp;
 }
@@ -290,7 +301,7 @@ export async function activeLayers(id: string, active: readonly boolean[]): Prom
 }
 
 export function resize(id: string, width: number, height: number): void {
-  publishers.get(id)!.resize(width, height);
+  publishers.get(id)!.video.size = [width, height];
 }
 
 /** Ends a publisher or a viewer. */
