@@ -41,6 +41,8 @@ interface Publisher {
 
 interface Viewer {
   readonly pc: RTCPeerConnection;
+  /** With which the browser shows it, where only that can be looked at. */
+  readonly matrix: keyof typeof MATRIX;
   readonly seen: SeenPicture[];
   connectedAtMs: number;
   stop(): void;
@@ -186,9 +188,14 @@ export async function publishOffer(
 }
 
 /** Starts a viewer; gives its offer. Every picture that arrives is looked at. */
-export async function watchOffer(id: string, options: { codec?: string; audio?: boolean } = {}): Promise<string> {
+export async function watchOffer(
+  id: string,
+  options: { codec?: string; audio?: boolean; matrix?: keyof typeof MATRIX } = {},
+): Promise<string> {
   const pc = new RTCPeerConnection();
-  const viewer: Viewer = { pc, seen: [], connectedAtMs: 0, stop: () => pc.close() };
+  // That of small video, where nothing else is known.
+  const { matrix = 'bt601' } = options;
+  const viewer: Viewer = { pc, matrix, seen: [], connectedAtMs: 0, stop: () => pc.close() };
   pc.addEventListener('connectionstatechange', () => {
     if (pc.connectionState === 'connected') viewer.connectedAtMs ||= performance.now();
   });
@@ -241,7 +248,7 @@ function lookAtElement(viewer: Viewer, track: MediaStreamTrack): void {
       if (context.canvas.height !== height) context.canvas.height = height;
       context.drawImage(video, 0, 0, width, height);
       const { data } = context.getImageData(0, 0, width, height);
-      see(viewer, width, height, (i, j) => toYuv(data, (j * width + i) * 4));
+      see(viewer, width, height, (i, j) => toYuv(data, (j * width + i) * 4, viewer.matrix));
     }
     video.requestVideoFrameCallback(next);
   };
@@ -253,13 +260,19 @@ function see(viewer: Viewer, width: number, height: number, at: Parameters<typeo
   viewer.seen.push({ ...readPicture(at, width, height), atMs: performance.now() });
 }
 
-/** BT.601 in the limited range, which is what video of this size has. */
-function toYuv(data: Uint8ClampedArray, at: number): [number, number, number] {
+/** From R, G and B to Y, Cb and Cr in the limited range. */
+const MATRIX = {
+  bt601: [0.257, 0.504, 0.098, -0.148, -0.291, 0.439, 0.439, -0.368, -0.071],
+  bt709: [0.183, 0.614, 0.062, -0.101, -0.339, 0.439, 0.439, -0.399, -0.04],
+} as const;
+
+function toYuv(data: Uint8ClampedArray, at: number, matrix: keyof typeof MATRIX): [number, number, number] {
+  const m = MATRIX[matrix];
   const [r, g, b] = [data[at]!, data[at + 1]!, data[at + 2]!];
   return [
-    16 + 0.257 * r + 0.504 * g + 0.098 * b,
-    128 - 0.148 * r - 0.291 * g + 0.439 * b,
-    128 + 0.439 * r - 0.368 * g - 0.071 * b,
+    16 + m[0] * r + m[1] * g + m[2] * b,
+    128 + m[3] * r + m[4] * g + m[5] * b,
+    128 + m[6] * r + m[7] * g + m[8] * b,
   ];
 }
 
