@@ -11,10 +11,12 @@ const MEASURE_MS = 6000;
 const MOST_MEASUREMENTS = 4;
 const SAY_EVERY_MS = 200;
 const STEADY_MS = 20;
-/** How much worse than as sent sound and pictures may match. Against nothing even what is sent is 20 to 30 ms off here. */
+/** How much worse than as sent sound and pictures may match. Against nothing even what is sent is up to 20 ms off here. */
 const WORSE_MS = 20;
-/** How far sound may be from where the server says that it is: browsers leave 30 ms as they are. */
-const DELAY_TOLERANCE_MS = 40;
+/** Browsers leave sound and pictures alone that are less than this apart; of two streams each has its own such rest. */
+const LEFT_MS = 30;
+/** How far sound may be from where the server says that it is. */
+const DELAY_TOLERANCE_MS = LEFT_MS + 10;
 /** The next clap is farther away than this. */
 const SAME_CLAP_MS = 390;
 
@@ -56,7 +58,7 @@ it.each([
     );
     expect(source.flashes.length).toBeGreaterThanOrEqual(5);
     expect(upscaled.flashes.length).toBeGreaterThanOrEqual(5);
-    expect(Math.abs(asUpscaled.played - asSent.played)).toBeLessThanOrEqual(WORSE_MS);
+    expect(Math.abs(asUpscaled.played - asSent.played)).toBeLessThanOrEqual(WORSE_MS + LEFT_MS);
     expect(Math.abs(asUpscaled.reported - asSent.reported)).toBeLessThanOrEqual(WORSE_MS);
     expect(Math.abs(laterMs - saidMs)).toBeLessThanOrEqual(DELAY_TOLERANCE_MS);
     // Otherwise little of this has been tested.
@@ -92,7 +94,7 @@ async function steadyClaps(
 
 /**
  * How long after a flash its beep comes: as it is played, and as it would be if the browser had made good all that sender
- * reports say. It leaves 30 ms as they are, and is slow.
+ * reports say: the second is what the server answers for, whichever rest this browser leaves this time.
  */
 function offsets({ flashes, beeps, reckoned }: Claps): { played: number; reported: number } {
   const played = median(distances(flashes, beeps));

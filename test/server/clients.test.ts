@@ -12,8 +12,8 @@ const H264_IN_FIREFOX = {
   'gfx.blacklist.webrtc.hw.acceleration.h264': 1,
   'media.navigator.mediadatadecoder_h264_enabled': true,
 };
+/** What is published, and that upscaled. */
 const SMALL = { width: 160, height: 90 } as const;
-
 const LARGE = { width: 320, height: 180 } as const;
 
 let python: string;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   python = findAiortc();
   chromium = await openBrowser();
 });
-afterAll(() => chromium.close());
+afterAll(() => chromium?.close());
 beforeEach(async () => {
   server = await createServer({
     port: 0,
@@ -80,7 +80,7 @@ describe('Firefox', () => {
   beforeAll(async () => {
     firefox = await openBrowser(() => launchFirefox(H264_IN_FIREFOX));
   });
-  afterAll(() => firefox.close());
+  afterAll(() => firefox?.close());
 
   it.each(['vp8', 'h264'] as const)('shows %s as sent and upscaled', { retry: 1 }, async (codec) => {
     const publisher = await openPage(chromium.browser, chromium.server.url);
