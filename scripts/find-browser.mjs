@@ -62,7 +62,12 @@ function playwrightPaths(prefix, programs) {
   return folders.flatMap((folder) => programs.map((program) => join(cache, folder, program)));
 }
 
-function installWithApt(packages) {
+/**
+ * Installs Debian packages that tests need, where that may be done: on Debian, as root.
+ * @param {readonly string[]} packages
+ * @returns {boolean} whether they are installed
+ */
+export function installWithApt(packages) {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return false;
   console.error(`Installing ${packages.join(' and ')} with apt, because the tests need it.`);
   const options = {

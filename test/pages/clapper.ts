@@ -2,7 +2,6 @@
 
 /** White for this many frames, once in so many. */
 const FLASH = { frames: 2, every: 24 } as const;
-const FRAME_MS = 40;
 const BEEP_S = 0.06;
 
 /** A stream that flashes and beeps. */
@@ -14,8 +13,9 @@ export interface Clapper {
   stop(): void;
 }
 
-/** Starts a clapper: 25 frames a second, about a flash a second. Its sound is made in a context of its own. */
-export function clapper(width: number, height: number): Clapper {
+/** Starts a clapper, about a flash a second. Its sound is made in a context of its own. */
+export function clapper(width: number, height: number, fps = 25): Clapper {
+  const frameMs = 1000 / fps;
   const context = new AudioContext();
   const oscillator = new OscillatorNode(context, { frequency: 600 });
   const gain = new GainNode(context, { gain: 0 });
@@ -44,10 +44,10 @@ export function clapper(width: number, height: number): Clapper {
     // A spot that moves: no two frames are the same.
     picture.fillStyle = '#777';
     picture.fillRect(index % (wide - 8), high - 8, 8, 8);
-    const frame = new VideoFrame(canvas, { timestamp: index * FRAME_MS * 1000 });
+    const frame = new VideoFrame(canvas, { timestamp: Math.round(index * frameMs * 1000) });
     writer.write(frame).catch(() => frame.close());
     index++;
-    timer = setTimeout(draw, Math.max(0, start + index * FRAME_MS - performance.now()));
+    timer = setTimeout(draw, Math.max(0, start + index * frameMs - performance.now()));
   };
   let timer = setTimeout(draw);
   const made: Clapper = {

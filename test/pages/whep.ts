@@ -25,18 +25,26 @@ export interface SeenPicture {
   readonly atMs: number;
 }
 
-interface Publisher {
-  readonly pc: RTCPeerConnection;
+/** A track of numbered pictures, in real time. */
+export interface NumberedVideo {
+  readonly track: MediaStreamTrack;
+  /** Pictures from now on have this size. */
   size: readonly [width: number, height: number];
   stop(): void;
-  resize(width: number, height: number): void;
-  number: number;
   /** When each number's picture was drawn, in milliseconds since the page's time origin. */
-  readonly drawnAtMs: number[];
+  readonly drawnAtMs: readonly number[];
+}
+
+interface Publisher {
+  readonly pc: RTCPeerConnection;
+  readonly video: NumberedVideo;
+  stop(): void;
 }
 
 interface Viewer {
   readonly pc: RTCPeerConnection;
+  /** With which the browser shows it, where only that can be looked at. */
+  readonly matrix: keyof typeof MATRIX;
   readonly seen: SeenPicture[];
   connectedAtMs: number;
   /** Luma of the last picture. */
@@ -123,6 +131,37 @@ function prefer(transceiver: RTCRtpTransceiver, codec: string): void {
   transceiver.setCodecPreferences([...wanted, ...rest]);
 }
 
+/** Starts a track of numbered pictures, or of a `still` one, I420. */
+export function numberedVideo(width: number, height: number, fps = 30, still?: Uint8Array): NumberedVideo {
+  const generator = new MediaStreamTrackGenerator({ kind: 'video' });
+  const writer = generator.writable.getWriter();
+  const drawnAtMs: number[] = [];
+  const began = performance.now();
+  let number = 0;
+  const timer = setInterval(() => {
+    number = (number + 1) & 0xffff;
+    const [codedWidth, codedHeight] = made.size;
+    drawnAtMs[number] = performance.now();
+    const frame = new VideoFrame(still ?? drawPicture(codedWidth, codedHeight, number), {
+      format: 'I420',
+      codedWidth,
+      codedHeight,
+      timestamp: Math.round((performance.now() - began) * 1000),
+    });
+    void writer.write(frame).catch(() => frame.close());
+  }, 1000 / fps);
+  const made: NumberedVideo = {
+    track: generator,
+    size: [width, height],
+    drawnAtMs,
+    stop: () => {
+      clearInterval(timer);
+      void writer.close().catch(() => {});
+    },
+  };
+  return made;
+}
+
 /** Starts a publisher; gives its offer. */
 export async function publishOffer(
   id: string,
@@ -139,37 +178,13 @@ export async function publishOffer(
 ): Promise<string> {
   const { codec, width, height, fps = 30, audio = true, layers = 1 } = options;
   const still = options.still === undefined ? undefined : fromBase64(options.still);
-  const generator = new MediaStreamTrackGenerator({ kind: 'video' });
-  const writer = generator.writable.getWriter();
+  const numbered = numberedVideo(width, height, fps, still);
   const pc = new RTCPeerConnection();
-  const publisher: Publisher = {
-    pc,
-    size: [width, height],
-    number: 0,
-    drawnAtMs: [],
-    stop: () => {},
-    resize: (w, h) => {
-      publisher.size = [w, h];
-    },
-  };
-  const began = performance.now();
-  const timer = setInterval(() => {
-    publisher.number = (publisher.number + 1) & 0xffff;
-    const [codedWidth, codedHeight] = publisher.size;
-    publisher.drawnAtMs[publisher.number] = performance.now();
-    const frame = new VideoFrame(still ?? drawPicture(codedWidth, codedHeight, publisher.number), {
-      format: 'I420',
-      codedWidth,
-      codedHeight,
-      timestamp: Math.round((performance.now() - began) * 1000),
-    });
-    void writer.write(frame).catch(() => frame.close());
-  }, 1000 / fps);
   const encodings: RTCRtpEncodingParameters[] = Array.from({ length: layers }, (_, layer) => ({
     ...(layers > 1 ? { rid: `l${layer}`, scaleResolutionDownBy: 2 ** (layers - 1 - layer) } : {}),
     maxBitrate: 1_500_000 / 3 ** (layers - 1 - layer),
   }));
-  const video = pc.addTransceiver(generator, { direction: 'sendonly', sendEncodings: encodings });
+  const video = pc.addTransceiver(numbered.track, { direction: 'sendonly', sendEncodings: encodings });
   prefer(video, codec);
   const sound = audio ? new AudioContext() : undefined;
   if (sound) {
@@ -179,21 +194,25 @@ export async function publishOffer(
     oscillator.start();
     pc.addTransceiver(out.stream.getAudioTracks()[0]!, { direction: 'sendonly' });
   }
-  publisher.stop = () => {
-    clearInterval(timer);
-    void writer.close().catch(() => {});
+  const stop = (): void => {
+    numbered.stop();
     void sound?.close();
     pc.close();
   };
-  publishers.set(id, publisher);
+  publishers.set(id, { pc, video: numbered, stop });
   await pc.setLocalDescription();
   return pc.localDescription!.sdp;
 }
 
 /** Starts a viewer; gives its offer. Every picture that arrives is looked at. */
-export async function watchOffer(id: string, options: { codec?: string; audio?: boolean } = {}): Promise<string> {
+export async function watchOffer(
+  id: string,
+  options: { codec?: string; audio?: boolean; matrix?: keyof typeof MATRIX } = {},
+): Promise<string> {
   const pc = new RTCPeerConnection();
-  const viewer: Viewer = { pc, seen: [], connectedAtMs: 0, luma: new Uint8Array(0), stop: () => pc.close() };
+  // That of small video, where nothing else is known.
+  const { matrix = 'bt601' } = options;
+  const viewer: Viewer = { pc, matrix, seen: [], connectedAtMs: 0, luma: new Uint8Array(0), stop: () => pc.close() };
   pc.addEventListener('connectionstatechange', () => {
     if (pc.connectionState === 'connected') viewer.connectedAtMs ||= performance.now();
   });
@@ -251,7 +270,7 @@ function lookAtElement(viewer: Viewer, track: MediaStreamTrack): void {
       if (context.canvas.height !== height) context.canvas.height = height;
       context.drawImage(video, 0, 0, width, height);
       const { data } = context.getImageData(0, 0, width, height);
-      see(viewer, width, height, (i, j) => toYuv(data, (j * width + i) * 4));
+      see(viewer, width, height, (i, j) => toYuv(data, (j * width + i) * 4, viewer.matrix));
     }
     video.requestVideoFrameCallback(next);
   };
@@ -263,13 +282,19 @@ function see(viewer: Viewer, width: number, height: number, at: Parameters<typeo
   viewer.seen.push({ ...readPicture(at, width, height), atMs: performance.now() });
 }
 
-/** BT.601 in the limited range, which is what video of this size has. */
-function toYuv(data: Uint8ClampedArray, at: number): [number, number, number] {
+/** From R, G and B to Y, Cb and Cr in the limited range. */
+const MATRIX = {
+  bt601: [0.257, 0.504, 0.098, -0.148, -0.291, 0.439, 0.439, -0.368, -0.071],
+  bt709: [0.183, 0.614, 0.062, -0.101, -0.339, 0.439, 0.439, -0.399, -0.04],
+} as const;
+
+function toYuv(data: Uint8ClampedArray, at: number, matrix: keyof typeof MATRIX): [number, number, number] {
+  const m = MATRIX[matrix];
   const [r, g, b] = [data[at]!, data[at + 1]!, data[at + 2]!];
   return [
-    16 + 0.257 * r + 0.504 * g + 0.098 * b,
-    128 - 0.148 * r - 0.291 * g + 0.439 * b,
-    128 + 0.439 * r - 0.368 * g - 0.071 * b,
+    16 + m[0] * r + m[1] * g + m[2] * b,
+    128 + m[3] * r + m[4] * g + m[5] * b,
+    128 + m[6] * r + m[7] * g + m[8] * b,
   ];
 }
 
@@ -294,7 +319,7 @@ export function lastLuma(id: string): string {
 
 /** When a publisher drew the picture of each number, in milliseconds since the page's time origin. */
 export function drawnAt(id: string): number[] {
-  return publishers.get(id)!.drawnAtMs;
+  return [...publishers.get(id)!.video.drawnAtMs];
 }
 
 function fromBase64(text: string): Uint8Array {
@@ -325,7 +350,7 @@ export async function activeLayers(id: string, active: readonly boolean[]): Prom
 }
 
 export function resize(id: string, width: number, height: number): void {
-  publishers.get(id)!.resize(width, height);
+  publishers.get(id)!.video.size = [width, height];
 }
 
 /** Ends a publisher or a viewer. */

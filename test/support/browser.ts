@@ -54,8 +54,11 @@ export function launchChromium(options: ChromiumOptions = {}): Promise<Browser> 
   });
 }
 
-/** Starts a headless Firefox. */
-export function launchFirefox(): Promise<Browser> {
+/**
+ * Starts a headless Firefox.
+ * @param preferences what else it is to have in `about:config`
+ */
+export function launchFirefox(preferences: Readonly<Record<string, boolean | number>> = {}): Promise<Browser> {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: findBrowser('firefox'),
@@ -69,6 +72,7 @@ export function launchFirefox(): Promise<Browser> {
       'media.cubeb.force_mock_context': true,
       'dom.webgpu.enabled': true,
       'gfx.webgpu.ignore-blocklist': true,
+      ...preferences,
     },
   });
 }

@@ -20,7 +20,7 @@ export async function startServer({ isolated = true } = {}): Promise<TestServer>
     appType: 'mpa',
     resolve: { alias: { 'mana-upscale/worker': fileURLToPath(new URL('../../dist/worker.js', import.meta.url)) } },
     // The built package is what is tested; bundling it again in advance would move it away from its workers.
-    optimizeDeps: { noDiscovery: true, include: ['rxjs'] },
+    optimizeDeps: { noDiscovery: true, include: ['rxjs', '@eyevinn/whip-web-client'] },
     server: {
       host: '127.0.0.1',
       port: 0,

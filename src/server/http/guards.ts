@@ -63,7 +63,8 @@ export async function addGuards(app: FastifyInstance, { config, metrics, log }: 
   await app.register(cors, {
     // Those that may not have been refused.
     origin: true,
-    methods: 'GET, HEAD, POST, PATCH, DELETE',
+    // Clients ask with OPTIONS themselves for ICE servers, which earlier drafts of WHIP had, or for what may be done.
+    methods: 'GET, HEAD, POST, PATCH, DELETE, OPTIONS',
     allowedHeaders: 'Authorization, Content-Type, If-Match',
     exposedHeaders: 'Location, ETag, Link, Allow, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate',
     maxAge: 600,
