@@ -94,6 +94,8 @@ form.addEventListener('submit', (event) => {
   if (stopping) stopping.abort();
   else void start();
 });
+// Before this, a form would be sent the old way: with all its fields in the page's address.
+find<HTMLButtonElement>('go').disabled = false;
 
 /** What the page says about the address follows the form. */
 function showAddress(): void {

@@ -72,6 +72,8 @@ async function start({ port, serverPort, token }) {
     port: serverPort,
     logLevel: 'warn',
     drainMs: 0,
+    // All addresses of this machine: Firefox does not speak WebRTC with 127.0.0.1.
+    media: { host: '0.0.0.0' },
     // Pages of this machine may use a server of this machine; pages of elsewhere would be named in `allowedOrigins`.
     auth: token === undefined ? { none: true } : { publishToken: token, watchToken: token },
   });

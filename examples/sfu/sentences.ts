@@ -43,8 +43,9 @@ export function mayPass(error: unknown): boolean {
   return error instanceof TypeError;
 }
 
-/** What makes the picture now. */
-export function levelSentence(level: string): string {
+/** What makes the picture now. The server says nothing before the network is asked for the first time. */
+export function levelSentence(level: string | null): string {
+  if (level === null) return 'plain resampling, until the network is ready';
   const meaning = LEVELS[level];
   return meaning ? `${meaning} (${level})` : level;
 }

@@ -139,7 +139,7 @@ function report(stream: StreamReport | undefined, place: Place, source: RTCPeerC
   }
   if (shown) say('live', `Watching “${place.stream}”.`);
   const { level, levelReason, addedDelayMs, viewers } = stream;
-  write(find('level'), level === null ? '–' : levelSentence(level));
+  write(find('level'), levelSentence(level));
   write(find('reason'), levelReason || '–');
   write(find('delay'), addedDelayMs.toFixed(0));
   write(
@@ -184,6 +184,8 @@ form.addEventListener('submit', (event) => {
   if (stopping) stopping.abort();
   else void start();
 });
+// Before this, a form would be sent the old way: with all its fields in the page's address.
+find<HTMLButtonElement>('go').disabled = false;
 
 function showAddress(): void {
   const place = { server: fieldOf(form, 'server'), stream: fieldOf(form, 'stream') };

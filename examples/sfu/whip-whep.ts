@@ -1,11 +1,11 @@
-/** WHIP (RFC 9725) and WHEP in plain JavaScript: an offer goes to the server, an answer comes back, media flows. Copy it. */
+/** WHIP (RFC 9725) and WHEP by plain fetch: an offer goes to the server, an answer comes back, media flows. Copy it. */
 
 /** What has been set up, and how it ends. */
 export interface HttpSession {
   readonly pc: RTCPeerConnection;
   /** Its address on the server. */
   readonly resource: URL;
-  /** Ends it here and on the server, also while the page goes away. */
+  /** Ends it here and on the server, also while the page goes away. The signal that it was opened with does the same. */
   end(): void;
 }
 
@@ -42,9 +42,15 @@ export function watch(url: URL, token: string, signal: AbortSignal) {
 
 async function open(pc: RTCPeerConnection, url: URL, token: string, signal: AbortSignal): Promise<HttpSession> {
   let resource: URL | undefined;
+  let over = false;
   const end = (): void => {
-    pc.close();
-    if (resource) fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => undefined);
+    if (over) return;
+    over = true;
+    const told = resource && fetch(resource, { method: 'DELETE', keepalive: true, signal: AbortSignal.timeout(2000) });
+    // Closed first, the server would end the session by itself, and not know what to delete.
+    Promise.resolve(told)
+      .catch(() => undefined)
+      .finally(() => pc.close());
   };
   try {
     // Our own addresses need not be waited for: the server has all of its own in the answer, and sees where we call from.
@@ -55,9 +61,11 @@ async function open(pc: RTCPeerConnection, url: URL, token: string, signal: Abor
     const response = await fetch(url, { method: 'POST', headers, body: offer, signal });
     if (response.status !== 201) throw new Refusal(response.status, await sentenceOf(response));
     resource = new URL(response.headers.get('location') ?? '', url);
+    const session = { pc, resource, end };
     await pc.setRemoteDescription({ type: 'answer', sdp: await response.text() });
     signal.throwIfAborted();
-    return { pc, resource, end };
+    signal.addEventListener('abort', end);
+    return session;
   } catch (error) {
     end();
     throw error;
