@@ -24,6 +24,7 @@ const HELP = `Carries one video between a server that upscales and an SFU.
   --codec <name>    vp8 or h264: what the stream has, or will have.  Default vp8.
   --pt <n>          payload type of the RTP that is sent.            Default 96.
   --ssrc <n>        SSRC of the RTP that is sent.                    Default 1234.
+  --keyframes <n>   asks the server for a keyframe every n seconds, for SFUs that cannot ask. 2 at least.
 
 RTCP is multiplexed: it comes and goes on the ports of RTP.
 `;
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
     codec: { type: 'string', default: 'vp8' },
     pt: { type: 'string', default: '96' },
     ssrc: { type: 'string', default: '1234' },
+    keyframes: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -84,9 +86,11 @@ async function whepToRtp() {
       socket.send(packet.serialize(), Number(port), host);
       packet.header.ssrc = ssrc;
     });
+    const ask = () => receiver.sendRtcpPLI(track.ssrc).catch(() => {});
     socket.on('message', (data) => {
-      if (isRtcp(data) && asksForKeyframe(data)) receiver.sendRtcpPLI(track.ssrc);
+      if (isRtcp(data) && asksForKeyframe(data)) ask();
     });
+    if (values.keyframes) setInterval(ask, Math.max(2, Number(values.keyframes)) * 1000);
   });
   await open(from);
 }
