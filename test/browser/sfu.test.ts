@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { launchChromium, openPage } from '../support/browser.js';
+import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
 
 const TOKEN = 'a-secret';
 /** What the test picture has at a width of 160: the demo's scene without the rows that number its frames. */
@@ -12,6 +14,8 @@ let example: ChildProcess;
 let addresses: Record<'publish' | 'watch' | 'server', string>;
 let exited: Promise<number | null>;
 let browser: Browser;
+/** On its way while the first tests run. */
+let firefox: Promise<Browser>;
 let publisher: Page;
 let viewer: Page;
 const log: string[] = [];
@@ -31,14 +35,29 @@ beforeAll(async () => {
   });
   browser = await launchChromium();
   await started;
+  firefox = launchFirefox();
+  firefox.catch(() => undefined);
   const address = (name: string) => new RegExp(`${name}: +(http\\S+)`).exec(printed)?.[1] ?? '';
   addresses = { publish: address('Publish'), watch: address('Watch'), server: address('Server') };
 });
 
 afterAll(async () => {
   await browser?.close();
+  await firefox?.then(
+    (opened) => opened.close(),
+    () => undefined,
+  );
   example?.kill('SIGKILL');
 });
+
+/** A UDP port that nobody has. */
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
 
 /** Opens a page of the example at a size that people have. */
 async function open(address: string): Promise<Page> {
@@ -118,6 +137,19 @@ function compare(page: Page, seconds: number): Promise<Likeness[]> {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
+/** One moving picture in both forms. What one side shows the other may show a second later, after the last look at it. */
+function expectAlike(likeness: readonly Likeness[]): void {
+  expect(likeness.length).toBeGreaterThan(10);
+  // Two coders and a network lie between them, some 31 dB; another moment of the scene has 12 to 20.
+  const best = likeness.map((one) => one.best).toSorted((a, b) => b - a);
+  expect(
+    best[best.length >> 2],
+    `${likeness.map((one) => `${one.best.toFixed(1)}@${one.lateMs.toFixed(0)}`)}`,
+  ).toBeGreaterThan(26);
+  expect(median(likeness.map(({ worst }) => worst))).toBeLessThan(20);
+  expect(new Set(likeness.map(({ index }) => index)).size).toBeGreaterThan(likeness.length / 3);
+}
+
 it('says what is missing: a stream, a token, a server', async () => {
   viewer = await open(addresses.watch);
   await says(viewer, 'error', /asks for a token: enter it, and press Watch/);
@@ -144,11 +176,7 @@ it('what one page publishes the other shows twice: as sent, and twice as large, 
   // A page in the background is told of no pictures.
   await viewer.bringToFront();
   const likeness = await compare(viewer, 2);
-  expect(likeness.length).toBeGreaterThan(10);
-  // Two coders and a network lie between them, some 31 dB; another moment of the scene has 12 to 20.
-  expect(median(likeness.map(({ best }) => best))).toBeGreaterThan(26);
-  expect(median(likeness.map(({ worst }) => worst))).toBeLessThan(20);
-  expect(new Set(likeness.map(({ index }) => index)).size).toBeGreaterThan(likeness.length / 3);
+  expectAlike(likeness);
   // The browser holds the picture as sent back, so both sides of the line show about the same moment.
   expect(Math.abs(median(likeness.map(({ lateMs }) => lateMs)))).toBeLessThan(400);
 });
@@ -158,6 +186,47 @@ it('says what makes the picture, and how much later it comes', async () => {
   await says(viewer, 'delay', /^[1-9]\d*$/);
   expect(Number(await text(viewer, 'upscaled-fps'))).toBeGreaterThan(5);
   expect(await text(viewer, 'viewers')).toBe('1 as sent, 1 upscaled');
+});
+
+it('shows the same in Firefox', async () => {
+  const { page, log: lines } = await openPage(await firefox, addresses.watch);
+  await enterToken(page, TOKEN);
+  await says(page, 'status', /^Watching “demo”\.$/);
+  expectAlike(await compare(page, 2));
+  await page.close();
+  expect(lines.filter((line) => line.startsWith('error'))).toEqual([]);
+});
+
+it('bridges carry a stream out of the server as plain RTP, and in again', async () => {
+  const script = fileURLToPath(new URL('../../examples/sfu/bridge.mjs', import.meta.url));
+  const bridges: ChildProcess[] = [];
+  const port = await freePort();
+  const bridge = (...options: string[]) => {
+    const child = spawn(process.execPath, [script, ...options, '--token', TOKEN], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    bridges.push(child);
+    return new Promise<void>((resolve, reject) => {
+      child.stdout?.on('data', (data) => String(data).includes('connected.') && resolve());
+      child.once('exit', () => reject(new Error('The bridge has ended.')));
+    });
+  };
+  const second = await open(`${addresses.watch}?stream=second`);
+  try {
+    await Promise.all([
+      bridge('rtp-to-whip', `${port}`, `${addresses.server}/whip/second`),
+      bridge('whep-to-rtp', `${addresses.server}/whep/demo?video=source`, `127.0.0.1:${port}`),
+    ]);
+    await enterToken(second, TOKEN);
+    await says(second, 'status', /^Watching “second”\.$/);
+    await says(second, 'source-size', new RegExp(`^${SENT[0]} × ${SENT[1]}$`));
+    expectAlike(await compare(second, 2));
+  } finally {
+    await second.close();
+    for (const child of bridges) child.kill('SIGTERM');
+    await Promise.all(bridges.map((child) => child.exitCode ?? once(child, 'exit')));
+  }
+  expect(bridges.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
 });
 
 it('a session ends with its page, and all of them with the process', async () => {
