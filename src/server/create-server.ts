@@ -4,6 +4,7 @@ import { missingCodecs } from './codecs/load.js';
 import { checkServerOptions } from './config.js';
 import { createLog } from './http/log.js';
 import { type HttpServer, startHttp } from './http/server.js';
+import { shortId } from './http/sessions.js';
 import { createMetrics } from './metrics.js';
 import type { ServerConfig, ServerOptions } from './options.js';
 import { createRooms } from './rtc/rooms.js';
@@ -66,7 +67,8 @@ export async function startServer(config: ServerConfig): Promise<HttpServer> {
     ...(missing ? {} : { openProcessor: pool.open }),
     pixelsPerSecond: () => pool.pixelsPerSecond,
     metrics,
-    onEvent: (event) => log.info(event, event.what),
+    onEvent: ({ what, session, ...event }) =>
+      log.info({ ...event, ...(session === undefined ? {} : { session: shortId(session) }) }, what),
   });
   const http = await startHttp(config, { rooms, metrics, log });
   const { url, port } = http;

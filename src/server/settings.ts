@@ -97,7 +97,7 @@ export const SETTINGS: readonly Setting[] = [
   setting('limits.publisherGraceMs', 'integer', 15_000, 'Milliseconds that viewers wait for a publisher who has gone.'),
   setting('limits.sdpBytes', 'integer', 64 * 1024, 'Bytes of an offer or of any other HTTP body.', {
     min: 256,
-    max: 2 ** 24,
+    max: 64 * 1024,
   }),
   setting('limits.candidatesPerSession', 'integer', 100, 'ICE candidates that one session may send.'),
   setting('limits.messageBytes', 'integer', 128 * 1024, 'Bytes of a WebSocket message.', { min: 256, max: 2 ** 24 }),

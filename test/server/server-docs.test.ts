@@ -54,9 +54,9 @@ it('the guide has every metric, with its labels', async () => {
   metrics.message('bye');
   metrics.refused('whip', 404);
   metrics.packets('in', 'video', 1, 1);
-  metrics.pictures('sent');
-  metrics.keyframeRequest('in');
-  metrics.dropped('gap');
+  metrics.pictures('upscaled', 1);
+  metrics.keyframeRequests('in', 1);
+  metrics.dropped('gap', 1);
   metrics.nacks('in', 1);
   metrics.level('full');
   const viewers = { source: 0, upscaled: 1 };

@@ -259,6 +259,8 @@ export class Broadcast {
     this.#bitrate = this.#newBitrate();
     this.#audioDelay = new AudioDelay();
     this.#addedDelayMs = 0;
+    this.#level = 'fast';
+    this.#levelReason = 'The network is starting.';
     event('processor-opened', codec);
     this.#upscaled = new UpscaledVideo({
       codec,

@@ -32,7 +32,7 @@ export interface SessionSettings {
 
 const ID_BYTES = 18;
 /** Fragments that a client may send; browsers send one for each candidate at most. */
-const MAX_FRAGMENTS = 64;
+const MAX_FRAGMENTS = 256;
 
 /** One peer's connection and its place in signalling. */
 export class Session implements PeerSession {
