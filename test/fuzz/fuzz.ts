@@ -30,7 +30,7 @@ export class FuzzFailure extends Error {
  * @throws FuzzFailure with the input, in hexadecimal, that made the target throw
  */
 export async function fuzz(target: FuzzTarget, count: number, seed: number): Promise<FuzzReport> {
-  const mutator = new Mutator(target.seeds, seed);
+  const mutator = new Mutator(target.seeds, seed, target.lines);
   let slowestMs = 0;
   let slowest = new Uint8Array(0) as Uint8Array;
   let fromBytes: number | undefined;

@@ -1,3 +1,5 @@
+import { mutateLines } from './mutate-lines.js';
+
 /** Longest input that mutations make. */
 const MOST_BYTES = 64 * 1024;
 /** Numbers at which parsers go wrong, of one, two and four bytes. */
@@ -23,9 +25,11 @@ const BOUNDARIES = [
 export class Mutator {
   #state: number;
 
+  /** @param lines whether inputs are texts of lines */
   constructor(
     readonly seeds: readonly Uint8Array[],
     seed: number,
+    readonly lines = false,
   ) {
     this.#state = seed >>> 0;
   }
@@ -34,7 +38,9 @@ export class Mutator {
   next(): Uint8Array {
     if (this.seeds.length === 0 || this.#below(50) === 0) return this.#noise(this.#below(256));
     let bytes: Uint8Array = this.#seed().slice();
-    for (let left = 1 + this.#below(8); left > 0; left--) bytes = this.#mutated(bytes);
+    for (let left = 1 + this.#below(8); left > 0; left--) {
+      bytes = this.lines && this.#below(3) > 0 ? this.#mutatedLines(bytes) : this.#mutated(bytes);
+    }
     return bytes.length > MOST_BYTES ? bytes.slice(0, MOST_BYTES) : bytes;
   }
 
@@ -68,6 +74,12 @@ export class Mutator {
       default:
         return joined(bytes.subarray(0, at), this.#noise(1 + this.#below(8)), bytes.subarray(at));
     }
+  }
+
+  #mutatedLines(bytes: Uint8Array): Uint8Array {
+    const text = (of: Uint8Array): string => Buffer.from(of.buffer, of.byteOffset, of.byteLength).toString('latin1');
+    const mutated = mutateLines(text(bytes), text(this.#seed()), (limit) => this.#below(limit));
+    return new Uint8Array(Buffer.from(mutated, 'latin1'));
   }
 
   #seed(): Uint8Array {
