@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { DatagramGate } from '../../src/server/rtc/gate.js';
 import { Nacks } from '../../src/server/rtc/nacks.js';
 import { nack, readRtcp } from '../../src/server/rtc/rtcp.js';
 import { SenderClock } from '../../src/server/rtc/sender-clock.js';
+import { check, dtlsRecord, rtp } from '../fuzz/datagrams.js';
 import { fuzz } from '../fuzz/fuzz.js';
 import { targets as datagrams, passGate, readCompound, readPacket } from '../fuzz/targets/datagrams.js';
 import { carry, targets as streams } from '../fuzz/targets/rtc.js';
@@ -56,6 +58,62 @@ it('a NACK is heeded up to 512 packets', () => {
   const [message] = readRtcp(Buffer.concat([head, body]));
   expect(message).toMatchObject({ type: 'nack', source: 2 });
   expect(message?.type === 'nack' && message.lost.length).toBe(512);
+});
+
+describe('DatagramGate', () => {
+  const keys = { usernameFragment: 'abcd', password: 'password-of-the-server' };
+  const opened = (): DatagramGate => {
+    const gate = new DatagramGate(() => keys);
+    expect(gate.admit(check('abcd', 'efgh', keys.password), '192.0.2.1', 1)).toBeDefined();
+    return gate;
+  };
+  const admits = (gate: DatagramGate, data: Buffer) => gate.admit(data, '192.0.2.1', 1) !== undefined;
+
+  it('lets no RTP header in that says it is longer than it is, or that takes long to read', () => {
+    const gate = opened();
+    gate.secured = true;
+    const packet = { payloadType: 96, sequenceNumber: 1, timestamp: 2, ssrc: 3, payload: Buffer.alloc(2000) };
+    for (const [words, admitted] of [
+      [3, true],
+      [256, true],
+      [257, false],
+      [0xffff, false],
+    ] as const) {
+      const data = rtp({ ...packet, extensions: [[1, 'a'.repeat(11)]] });
+      data.writeUInt16BE(words, 14);
+      expect(admits(gate, data), `${words}`).toBe(admitted);
+    }
+    const sources = rtp({ ...packet, payload: Buffer.alloc(40) });
+    sources.writeUInt8(0x8f, 0);
+    expect(admits(gate, sources)).toBe(false);
+  });
+
+  it('lets no alert in that would be taken for one in clear', () => {
+    const gate = opened();
+    gate.secured = true;
+    expect(admits(gate, dtlsRecord(21, 1, Buffer.from([1, 0])))).toBe(false);
+    expect(admits(gate, dtlsRecord(21, 1, Buffer.alloc(26)))).toBe(false);
+    // As OpenSSL and NSS write it: the epoch and the number, then what is encrypted.
+    expect(admits(gate, dtlsRecord(21, 1, Buffer.from(`0001${'00'.repeat(24)}`, 'hex')))).toBe(true);
+  });
+
+  it('ends a handshake that asks for keys again and again', () => {
+    const exchange = Buffer.alloc(45);
+    exchange.writeUInt8(16, 0);
+    exchange.writeUIntBE(33, 1, 3);
+    exchange.writeUIntBE(33, 9, 3);
+    const many = dtlsRecord(22, 0, Buffer.concat(Array<Buffer>(30).fill(exchange)));
+    const gate = opened();
+    expect(Array.from({ length: 6 }, () => admits(gate, many))).toEqual([true, true, true, true, false, false]);
+    const sealed = dtlsRecord(22, 1, Buffer.alloc(1350));
+    const other = opened();
+    expect(Array.from({ length: 6 }, () => admits(other, sealed))).toEqual([true, true, true, true, false, false]);
+    const large = opened();
+    const whole = Buffer.alloc(12 + 16_000);
+    whole.writeUIntBE(16_000, 9, 3);
+    const hello = dtlsRecord(22, 0, whole);
+    expect(Array.from({ length: 5 }, () => admits(large, hello))).toEqual([true, true, true, true, false]);
+  });
 });
 
 describe('Nacks', () => {

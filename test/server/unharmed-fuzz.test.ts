@@ -177,7 +177,12 @@ async function media(peer: HostilePeer, running: () => boolean): Promise<number>
   const rtp = new Mutator(seedsOf('rtp-header'), 6);
   const rtcp = new Mutator(seedsOf('rtcp'), 7);
   let sent = 0;
+  // Read for as long as it says that it is, this one would take minutes.
+  const endless = Buffer.alloc(1200, 0x10);
+  Buffer.from('90610001000000020000000300be', 'hex').copy(endless);
+  Buffer.from('bedeffff', 'hex').copy(endless, 12);
   while (running()) {
+    peer.raw(endless);
     for (let i = 0; i < 20; i++, sent += 2) {
       const packet = Buffer.from(rtp.next());
       // Of the payload type that is published, more often than chance has it.

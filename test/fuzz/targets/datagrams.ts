@@ -18,7 +18,7 @@ import type { FuzzTarget } from '../target.js';
 
 const KEYS = { usernameFragment: 'abcd', password: 'password-of-the-server' };
 /** What a gate lets in at most. */
-const MOST = { addresses: 16, errors: 8, handshake: 256 } as const;
+const MOST = { addresses: 16, errors: 8, handshake: 256, handshakeBytes: 64 * 1024, extensionBytes: 1024 } as const;
 
 /** Flags of a gate's part: what is done with its bytes. */
 const SIGN = 1;
@@ -38,6 +38,7 @@ interface Ledger {
   readonly addresses: Set<string>;
   errors: number;
   handshake: number;
+  handshakeBytes: number;
 }
 
 /**
@@ -47,7 +48,7 @@ interface Ledger {
  */
 export function passGate(input: Uint8Array): number {
   const gate = new DatagramGate(() => KEYS);
-  const ledger: Ledger = { addresses: new Set(), errors: 0, handshake: 0 };
+  const ledger: Ledger = { addresses: new Set(), errors: 0, handshake: 0, handshakeBytes: 0 };
   let passed = 0;
   let given = 0;
   for (const { flags, step, data } of partsOf(input)) {
@@ -80,12 +81,30 @@ function checkAdmitted(bytes: Buffer, admitted: Buffer, secured: boolean, from: 
   } else {
     claim(ledger.addresses.has(from), 'Passed from an address that nobody knows.');
     if (first < 64) {
-      if (!secured) ledger.handshake++;
-      claim(!secured || admitted.readUInt16BE(3) !== 0, 'A record in clear.');
-    } else claim(secured, 'Media before there are keys.');
+      if (!secured) {
+        ledger.handshake++;
+        ledger.handshakeBytes += bytes.length;
+      } else {
+        claim(admitted.readUInt16BE(3) !== 0, 'A record in clear.');
+        claim(
+          admitted.readUInt8(0) !== 21 || admitted.length < 15 || admitted.readUInt8(14) !== 0,
+          'An alert in clear.',
+        );
+      }
+    } else {
+      claim(secured, 'Media before there are keys.');
+      const control = bytes.readUInt8(1) >= 192 && bytes.readUInt8(1) <= 223;
+      const before = 12 + (first & 15) * 4;
+      const words = first & 0x10 && !control ? bytes.readUInt16BE(before + 2) : 0;
+      claim(
+        words * 4 <= MOST.extensionBytes && before + words * 4 <= (control ? 1e5 : bytes.length),
+        'An endless header.',
+      );
+    }
   }
   claim(ledger.addresses.size <= MOST.addresses, 'Too many addresses.');
   claim(ledger.errors <= MOST.errors && ledger.handshake <= MOST.handshake, 'Too much of one kind.');
+  claim(ledger.handshakeBytes <= MOST.handshakeBytes, 'A handshake without an end.');
 }
 
 const part = (flags: number, step: number, data: Buffer): Part => ({ flags, step, data });
@@ -97,7 +116,23 @@ const hello = dtlsRecord(
 );
 const sealed = dtlsRecord(23, 1, Buffer.alloc(40, 9), 1);
 const media = rtp({ payloadType: 96, sequenceNumber: 1, timestamp: 2, ssrc: 3, payload: new Uint8Array(30) });
+const endless = rtp({ payloadType: 96, sequenceNumber: 1, timestamp: 2, ssrc: 3, extensions: [[1, 'a'.repeat(16)]] });
+endless.writeUInt16BE(0xffff, 14);
 const gateSeeds = [
+  // What stands in clear and says that it is longer than it is; alerts in clear, of a later epoch.
+  inputOf([
+    part(0, 1, check('abcd', 'efgh', KEYS.password)),
+    part(SECURE, 1, endless),
+    part(SECURE, 1, media),
+    part(0, 1, dtlsRecord(21, 1, Buffer.from([1, 0]))),
+    part(0, 1, dtlsRecord(21, 1, Buffer.alloc(26, 1))),
+  ]),
+  // A long handshake.
+  inputOf([
+    part(0, 1, check('abcd', 'efgh', KEYS.password)),
+    ...Array.from({ length: 40 }, () => part(0, 1, dtlsRecord(22, 0, Buffer.alloc(4000)))),
+    part(SECURE, 1, sealed),
+  ]),
   inputOf([
     part(0, 1, check('abcd', 'efgh', KEYS.password)),
     part(0, 1, hello),
