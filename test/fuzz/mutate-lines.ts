@@ -25,13 +25,24 @@ const MOST_REPEATED = 400;
 /** A whole number below a limit. */
 export type Below = (limit: number) => number;
 
+/** A text as lines and as words, from which others take. */
+export interface Foreign {
+  readonly lines: readonly string[];
+  readonly words: readonly string[];
+}
+
+/** Prepares a text to be taken from. */
+export function foreign(text: string): Foreign {
+  return { lines: text.split('\n'), words: text.split(/[\s:;=,/]+/) };
+}
+
 /**
  * Changes lines or words of a text: what changes of single bytes hardly ever make, such as two of a kind, sections in another
  * order, and numbers beyond their range.
- * @param other another text, from which lines are taken
+ * @param lines of the text, which are changed
+ * @param other another text, from which lines and words are taken
  */
-export function mutateLines(text: string, other: string, below: Below): string {
-  const lines = text.split('\n');
+export function mutateLines(lines: string[], other: Foreign, below: Below): void {
   const at = below(lines.length);
   const line = lines[at] ?? '';
   switch (below(9)) {
@@ -45,15 +56,15 @@ export function mutateLines(text: string, other: string, below: Below): string {
       lines.splice(below(lines.length), 0, ...lines.splice(at, 1 + below(8)));
       break;
     case 3: {
-      const foreign = other.split('\n');
-      const from = below(foreign.length);
-      lines.splice(at, below(2), ...foreign.slice(from, from + 1 + below(4)));
+      const from = below(other.lines.length);
+      lines.splice(at, below(2), ...other.lines.slice(from, from + 1 + below(4)));
       break;
     }
     case 4:
       // Now and then so many that a limit must end it.
-      if (lines.length < MOST_LINES && line.length < MOST_REPEATED)
+      if (lines.length < MOST_LINES && line.length < MOST_REPEATED) {
         lines.splice(at, 0, ...Array<string>(below(20) === 0 ? 500 : below(8)).fill(line));
+      }
       break;
     case 5:
       lines[at] = below(4) === 0 ? line.replace(/\r$/, '') : line + (WORDS[below(WORDS.length)] ?? '');
@@ -63,11 +74,9 @@ export function mutateLines(text: string, other: string, below: Below): string {
       break;
     default: {
       const words = line.split(/([ :;=,/]+)/);
-      const word = below(words.length);
-      const from = other.split(/[\s:;=,/]+/, 400);
-      words[word] = (below(2) === 0 ? WORDS[below(WORDS.length)] : from[below(from.length)]) ?? '';
+      words[below(words.length)] =
+        (below(2) === 0 ? WORDS[below(WORDS.length)] : other.words[below(other.words.length)]) ?? '';
       lines[at] = words.join('');
     }
   }
-  return lines.join('\n');
 }

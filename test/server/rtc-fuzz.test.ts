@@ -31,7 +31,7 @@ describe('the inputs that are made malformed', () => {
   });
 
   it('are let in and read', () => {
-    for (const seed of seeds('rtc-gate')) expect(passGate(seed)).toBeGreaterThan(2);
+    for (const seed of seeds('rtc-gate')) expect(passGate(seed)).toBeGreaterThan(1);
     expect(buffers('rtcp').map(readCompound)).toEqual([2, 5, 4, 1, 2, 2, 0]);
     for (const seed of buffers('rtp-header')) expect(readPacket(seed)).toBe(true);
   });

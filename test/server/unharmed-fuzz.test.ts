@@ -18,6 +18,8 @@ import { faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } 
 
 /** Attackers' sockets: most of them have an address of nobody. */
 const SOCKETS = 8;
+/** Who send requests at a time. */
+const CLIENTS = 8;
 const DATAGRAMS = 100_000;
 /** Sent at once, so that what is looked at is work, and not what the system's buffers hold. */
 const BATCH = 100;
@@ -124,14 +126,18 @@ function expectRefusal(error: unknown): void {
   if (!(error instanceof SignallingError)) throw error;
 }
 
-async function requests(count: number, running: () => boolean): Promise<number> {
+/** Malformed requests, several at a time. @returns how many */
+async function requests(running: () => boolean): Promise<number> {
   const mutator = new Mutator(REQUESTS, 5);
   const address = { address: '127.0.0.1', port: http.port, family: 'IPv4' };
   let sent = 0;
-  for (; sent < count && running(); sent++) {
-    const answer = await overTcp(address, [mutator.next()]);
-    expect(answer).not.toMatch(/^HTTP\/1\.1 500 /m);
-  }
+  const client = async (): Promise<void> => {
+    for (; running(); sent++) {
+      const answer = await overTcp(address, [mutator.next()]);
+      expect(answer).not.toMatch(/^HTTP\/1\.1 500 /m);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
   return sent;
 }
 
@@ -219,7 +225,7 @@ it('a stream goes on while 100,000 malformed datagrams, offers, requests and hos
   const running = (): boolean => attacking;
   const others = Promise.all([
     offers(100_000, running),
-    requests(100_000, running),
+    requests(running),
     handshakes(running),
     media(publishing, running),
     media(watching, running),
