@@ -68,7 +68,11 @@ function lazyApp() {
       app ??= fuzzApp();
       return app;
     },
-    dispose: () => void app?.then(({ end }) => end()),
+    /** The next run makes another one. */
+    dispose: () => {
+      void app?.then(({ end }) => end());
+      app = undefined;
+    },
   };
 }
 
@@ -236,7 +240,11 @@ function messageTarget(): FuzzTarget {
       }
       await check();
     },
-    dispose: lazy.dispose,
+    dispose: () => {
+      peer?.end();
+      peer = undefined;
+      lazy.dispose();
+    },
   };
 }
 
