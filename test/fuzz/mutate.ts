@@ -1,3 +1,5 @@
+import { type Foreign, foreign, mutateLines } from './mutate-lines.js';
+
 /** Longest input that mutations make. */
 const MOST_BYTES = 64 * 1024;
 /** Numbers at which parsers go wrong, of one, two and four bytes. */
@@ -22,19 +24,26 @@ const BOUNDARIES = [
 /** Makes malformed inputs of good ones; the same ones for the same seed. */
 export class Mutator {
   #state: number;
+  readonly #foreign: readonly Foreign[];
 
+  /** @param lines whether inputs are texts of lines */
   constructor(
     readonly seeds: readonly Uint8Array[],
     seed: number,
+    readonly lines = false,
   ) {
     this.#state = seed >>> 0;
+    this.#foreign = lines ? seeds.map((text) => foreign(latin1(text))) : [];
   }
 
   /** The next input: a seed after one to eight mutations, or now and then noise. */
   next(): Uint8Array {
     if (this.seeds.length === 0 || this.#below(50) === 0) return this.#noise(this.#below(256));
     let bytes: Uint8Array = this.#seed().slice();
-    for (let left = 1 + this.#below(8); left > 0; left--) bytes = this.#mutated(bytes);
+    if (this.lines && this.#below(4) > 0) bytes = this.#mutatedLines(bytes, 1 + this.#below(6));
+    else for (let left = 1 + this.#below(8); left > 0; left--) bytes = this.#mutated(bytes);
+    // Now and then both.
+    if (this.lines && this.#below(4) === 0) bytes = this.#mutated(bytes);
     return bytes.length > MOST_BYTES ? bytes.slice(0, MOST_BYTES) : bytes;
   }
 
@@ -70,6 +79,15 @@ export class Mutator {
     }
   }
 
+  #mutatedLines(bytes: Uint8Array, times: number): Uint8Array {
+    const lines = latin1(bytes).split('\n');
+    for (let left = times; left > 0; left--) {
+      const other = this.#foreign[this.#below(this.#foreign.length)];
+      if (other) mutateLines(lines, other, (limit) => this.#below(limit));
+    }
+    return new Uint8Array(Buffer.from(lines.join('\n'), 'latin1'));
+  }
+
   #seed(): Uint8Array {
     return this.seeds[this.#below(this.seeds.length)] as Uint8Array;
   }
@@ -89,6 +107,10 @@ export class Mutator {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % limit;
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 function joined(...parts: readonly Uint8Array[]): Uint8Array {

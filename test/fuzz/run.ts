@@ -45,6 +45,10 @@ export async function main(args: readonly string[], load?: Load): Promise<void> 
         console.error(`too slow: ${slowest}`);
         process.exitCode = 1;
       }
+    } catch (failure) {
+      // The others are given theirs.
+      console.error(failure);
+      process.exitCode = 1;
     } finally {
       target.dispose?.();
     }

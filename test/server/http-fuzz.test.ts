@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { createLog } from '../../src/server/http/log.js';
+import { fuzz } from '../fuzz/fuzz.js';
 import { targets } from '../fuzz/targets/http.js';
 
 it.each(targets.map((target) => [target.name, target] as const))(
@@ -14,6 +15,19 @@ it.each(targets.map((target) => [target.name, target] as const))(
           await target.run(changed);
         }
       }
+    } finally {
+      target.dispose?.();
+    }
+  },
+);
+
+it.each(targets.map((target) => [target.name, target] as const))(
+  '%s stands 100,000 malformed inputs: none fails, none takes long, nothing is kept',
+  async (_name, target) => {
+    try {
+      const { slowestMs, slowest, grownBytes } = await fuzz(target, 100_000, 1);
+      expect(slowestMs, slowest).toBeLessThan(500);
+      expect(grownBytes).toBeLessThan(64 * 2 ** 20);
     } finally {
       target.dispose?.();
     }

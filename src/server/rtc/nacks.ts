@@ -6,6 +6,10 @@ const MAX_GAP = 128;
 const REORDER_MS = 10;
 const MIN_RETRY_MS = 40;
 const MAX_TRIES = 4;
+/** What has been missing for so long is shown no more. */
+const MAX_AGE_MS = 2000;
+/** Half of the sequence numbers lie behind a packet, half before it. */
+const HALF = 0x8000;
 
 interface Missing {
   readonly sinceMs: number;
@@ -37,10 +41,8 @@ export class Nacks {
     }
     const ahead = (sequenceNumber - this.#highest) & 0xffff;
     if (ahead === 0) return false;
-    if (ahead >= 0x8000) {
-      this.#missing.delete(sequenceNumber);
-      return false;
-    }
+    this.#missing.delete(sequenceNumber);
+    if (ahead >= HALF) return false;
     const first = (this.#highest + 1) & 0xffff;
     this.#highest = sequenceNumber;
     if (ahead > MAX_GAP || this.#missing.size + ahead - 1 > MAX_MISSING) {
@@ -48,7 +50,10 @@ export class Nacks {
       return true;
     }
     for (let i = 0; i < ahead - 1; i++) {
-      this.#missing.set((first + i) & 0xffff, { sinceMs: nowMs, askedAtMs: Number.NEGATIVE_INFINITY, tries: 0 });
+      const missing = (first + i) & 0xffff;
+      // One with this number that was missing before the wrap is not this one.
+      this.#missing.delete(missing);
+      this.#missing.set(missing, { sinceMs: nowMs, askedAtMs: Number.NEGATIVE_INFINITY, tries: 0 });
     }
     return false;
   }
@@ -57,6 +62,12 @@ export class Nacks {
   due(nowMs: number, roundTripMs: number): number[] {
     const due: number[] = [];
     for (const [sequenceNumber, missing] of this.#missing) {
+      // Of a layer that nobody used until now; and what would be asked for would be a packet that is still to come.
+      const behind = ((this.#highest ?? 0) - sequenceNumber) & 0xffff;
+      if (nowMs - missing.sinceMs > MAX_AGE_MS || behind >= HALF) {
+        this.#missing.delete(sequenceNumber);
+        continue;
+      }
       if (nowMs - missing.sinceMs < REORDER_MS) continue;
       if (nowMs - missing.askedAtMs < Math.max(MIN_RETRY_MS, roundTripMs)) continue;
       if (missing.tries === MAX_TRIES) {

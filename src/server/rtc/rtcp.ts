@@ -103,7 +103,7 @@ function readNack(body: Buffer): number[] {
     lost.push(first);
     for (let bit = 0; bit < 16; bit++) if ((mask >> bit) & 1) lost.push((first + bit + 1) & 0xffff);
   }
-  return lost;
+  return lost.slice(0, MAX_NACKS);
 }
 
 function readPayloadFeedback(format: number, body: Buffer, messages: RtcpMessage[]): void {

@@ -13,27 +13,41 @@ export interface RtpPacket {
 }
 
 const HEADER_BYTES = 12;
+/** Browsers send fewer than a hundred. */
+const MAX_EXTENSION_BYTES = 1024;
 const ONE_BYTE_PROFILE = 0xbede;
 const NOTHING = Buffer.alloc(0);
+
+/**
+ * Reads how long a packet's header is, with its contributing sources and its extensions: what SRTP leaves in clear.
+ * @returns `undefined` where the header does not fit, or has more extensions than anybody sends
+ */
+export function rtpHeaderBytes(data: Buffer): number | undefined {
+  if (data.length < HEADER_BYTES) return undefined;
+  const first = data.readUInt8(0);
+  if (first >> 6 !== 2) return undefined;
+  const fixed = HEADER_BYTES + (first & 0x0f) * 4;
+  if (!(first & 0x10)) return fixed <= data.length ? fixed : undefined;
+  if (fixed + 4 > data.length) return undefined;
+  const extensionBytes = data.readUInt16BE(fixed + 2) * 4;
+  const whole = fixed + 4 + extensionBytes;
+  return extensionBytes <= MAX_EXTENSION_BYTES && whole <= data.length ? whole : undefined;
+}
 
 /**
  * Reads a packet.
  * @returns `undefined` for what is no well-formed RTP packet
  */
 export function readRtp(data: Buffer): RtpPacket | undefined {
-  if (data.length < HEADER_BYTES) return undefined;
+  const at = rtpHeaderBytes(data);
+  if (at === undefined) return undefined;
   const first = data.readUInt8(0);
-  if (first >> 6 !== 2) return undefined;
-  let at = HEADER_BYTES + (first & 0x0f) * 4;
   let extensions: Buffer = NOTHING;
   let extensionProfile = 0;
   if (first & 0x10) {
-    if (at + 4 > data.length) return undefined;
-    extensionProfile = data.readUInt16BE(at);
-    const end = at + 4 + data.readUInt16BE(at + 2) * 4;
-    if (end > data.length) return undefined;
-    extensions = data.subarray(at + 4, end);
-    at = end;
+    const from = HEADER_BYTES + (first & 0x0f) * 4;
+    extensionProfile = data.readUInt16BE(from);
+    extensions = data.subarray(from + 4, at);
   }
   let end = data.length;
   if (first & 0x20) {

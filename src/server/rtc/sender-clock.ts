@@ -18,6 +18,9 @@ export function compactNtp(ntp: bigint): number {
   return Number((ntp >> 16n) & 0xffffffffn);
 }
 
+/** No packet is on its way for longer: its timestamps have begun anew. */
+const MAX_DELAY_MS = 10_000;
+
 /** How a track's RTP timestamps lie on a time line. */
 interface Anchor {
   readonly timestamp: number;
@@ -44,13 +47,12 @@ export class SenderClock<Track extends string> {
   /** Takes note of when a packet came, in milliseconds since 1970. */
   arrived(track: Track, timestamp: number, nowMs: number): void {
     const anchor = this.#arrivals.get(track);
+    const sinceMs = anchor ? this.#between(track, anchor.timestamp, timestamp) : 0;
+    const delayMs = anchor ? nowMs - (anchor.ms + sinceMs) : 0;
     // The packets that came soonest tell most.
-    if (!anchor || nowMs < anchor.ms + this.#between(track, anchor.timestamp, timestamp)) {
-      this.#arrivals.set(track, { timestamp, ms: nowMs });
-    } else if (Math.abs(this.#between(track, anchor.timestamp, timestamp)) > 60_000) {
-      // Moved on, so that differences never wrap.
-      this.#arrivals.set(track, { timestamp, ms: anchor.ms + this.#between(track, anchor.timestamp, timestamp) });
-    }
+    if (!anchor || delayMs < 0 || delayMs > MAX_DELAY_MS) this.#arrivals.set(track, { timestamp, ms: nowMs });
+    // Moved on, so that differences never wrap.
+    else if (Math.abs(sinceMs) > 60_000) this.#arrivals.set(track, { timestamp, ms: anchor.ms + sinceMs });
   }
 
   /** Takes note of a publisher's report: its time in milliseconds since 1970, and the timestamp of that time. */
@@ -58,7 +60,8 @@ export class SenderClock<Track extends string> {
     this.#reports.set(track, { timestamp, ms });
     if (this.#offsetMs !== undefined) return;
     const tracks = [...this.#arrivals.keys()];
-    if (!tracks.every((each) => this.#reports.has(each))) return;
+    // A report can come before the first packet that says anything.
+    if (tracks.length === 0 || !tracks.every((each) => this.#reports.has(each))) return;
     // As if the packet that took the shortest time had taken none.
     this.#offsetMs = Math.min(
       ...tracks.map((each) => {

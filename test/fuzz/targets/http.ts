@@ -68,7 +68,11 @@ function lazyApp() {
       app ??= fuzzApp();
       return app;
     },
-    dispose: () => void app?.then(({ end }) => end()),
+    /** The next run makes another one. */
+    dispose: () => {
+      void app?.then(({ end }) => end());
+      app = undefined;
+    },
   };
 }
 
@@ -106,7 +110,8 @@ function checkAnswer(answer: string): void {
   if (/^HTTP\/1\.1 500 /m.test(answer)) throw new Error(`The server failed: ${answer}`);
 }
 
-const REQUESTS = bytes(
+/** Requests over the wire. */
+export const REQUESTS = bytes(
   `POST /whip/cam2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer p\r\nContent-Type: application/sdp\r\nContent-Length: ${OFFER.length}\r\n\r\n${OFFER}`,
   `POST /whep/cam?video=source HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nTransfer-Encoding: chunked\r\n\r\n${OFFER.length.toString(16)}\r\n${OFFER}\r\n0\r\n\r\n`,
   'GET /api/streams HTTP/1.1\r\nHost: x\r\nOrigin: http://localhost:3000\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n',
@@ -195,7 +200,11 @@ function wireTarget(name: string, seeds: readonly Uint8Array[], before: readonly
   };
 }
 
-function overTcp(address: ReturnType<import('node:net').Server['address']>, sent: readonly (Uint8Array | string)[]) {
+/** Writes bytes to a port. @returns all that comes back */
+export function overTcp(
+  address: ReturnType<import('node:net').Server['address']>,
+  sent: readonly (Uint8Array | string)[],
+) {
   if (address === null || typeof address === 'string') throw new Error('The server has no port.');
   return new Promise<string>((resolve) => {
     const socket = connect(address.port, '127.0.0.1');
@@ -231,7 +240,11 @@ function messageTarget(): FuzzTarget {
       }
       await check();
     },
-    dispose: lazy.dispose,
+    dispose: () => {
+      peer?.end();
+      peer = undefined;
+      lazy.dispose();
+    },
   };
 }
 
