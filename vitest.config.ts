@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const IN_REAL_TIME = [
   'test/browser/**/*.test.ts',
   'test/examples*.test.ts',
-  'test/server/{av-sync,clients*,processors,rtc,rtc-upscaled,server,unharmed}.test.ts',
+  'test/server/{av-sync,clients*,processors,rtc,rtc-upscaled,server,unharmed-fuzz}.test.ts',
   'test/unit/operator.test.ts',
 ];
 

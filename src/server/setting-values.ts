@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseUrl } from './parse-url.js';
 import type { Setting } from './settings.js';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -149,7 +150,7 @@ function checkPorts(ports: unknown, name: string): void {
 function checkOrigins(origins: unknown, name: string): void {
   for (const origin of isTexts(origins) ? origins : []) {
     if (origin === '*' || origin === 'null') continue;
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
+    if (parseUrl(origin)?.origin === origin) continue;
     throw new TypeError(`${name} must be a list of origins like https://example.org, or *.`);
   }
 }

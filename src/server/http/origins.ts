@@ -1,4 +1,5 @@
 import { isLoopback } from '../config.js';
+import { parseUrl } from '../parse-url.js';
 
 /** Whether a page of this origin may use the server. `host` is the request's Host field. */
 export type OriginPolicy = (origin: string | undefined, host: string | undefined) => boolean;
@@ -26,6 +27,6 @@ export function originPolicy(allowedOrigins: readonly string[], listensAt: strin
 }
 
 function hostname(origin: string): string | undefined {
-  if (origin.length > 512 || !/^https?:\/\//.test(origin) || !URL.canParse(origin)) return undefined;
-  return new URL(origin).hostname.replace(/^\[(.*)\]$/, '$1');
+  if (origin.length > 512 || !/^https?:\/\//.test(origin)) return undefined;
+  return parseUrl(origin)?.hostname.replace(/^\[(.*)\]$/, '$1');
 }

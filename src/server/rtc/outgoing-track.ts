@@ -85,9 +85,10 @@ export class OutgoingTrack {
    */
   resend(sequenceNumbers: readonly number[], nowMs: number): number {
     let resent = 0;
-    for (const sequenceNumber of this.#resends.allow(sequenceNumbers, nowMs, this.roundTripMs)) {
+    const kept = sequenceNumbers.filter((number) => this.#history[number % HISTORY]?.sequenceNumber === number);
+    for (const sequenceNumber of this.#resends.allow(kept, nowMs, this.roundTripMs)) {
       const sent = this.#history[sequenceNumber % HISTORY];
-      if (sent?.sequenceNumber !== sequenceNumber) continue;
+      if (!sent) continue;
       resent++;
       this.#transport.sendRtp(
         this.#header.write(this.#track.payloadType, sent.marker, sequenceNumber, sent.timestamp, nowMs),

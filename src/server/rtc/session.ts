@@ -33,6 +33,8 @@ export interface SessionSettings {
 const ID_BYTES = 18;
 /** Fragments that a client may send; browsers send one for each candidate at most. */
 const MAX_FRAGMENTS = 256;
+/** Candidates in all of them: each is an address that the server checks. */
+const MAX_CANDIDATES = 128;
 
 /** One peer's connection and its place in signalling. */
 export class Session implements PeerSession {
@@ -49,6 +51,7 @@ export class Session implements PeerSession {
   #settleClosed: (reason: string) => void = () => {};
   #ended = false;
   #fragments = 0;
+  #candidates = 0;
 
   private constructor(settings: SessionSettings) {
     this.#settings = settings;
@@ -118,6 +121,8 @@ export class Session implements PeerSession {
     if (this.#ended) throw new SignallingError(404, 'The session is over.');
     if (++this.#fragments > MAX_FRAGMENTS) throw new SignallingError(413, 'Too many fragments.');
     const candidates = readFragment(fragment, this.#settings.offer.transport.usernameFragment);
+    this.#candidates += candidates.length;
+    if (this.#candidates > MAX_CANDIDATES) throw new SignallingError(413, 'Too many candidates.');
     for (const candidate of candidates) this.transport.addCandidate(candidate);
   }
 

@@ -46,6 +46,12 @@ const SRTP_PROFILES: ConstructorParameters<typeof RTCDtlsTransport>[3] = [0x0007
 const FIRST_RTCP_TYPE = 192;
 const LAST_RTCP_TYPE = 223;
 const MIN_MEDIA_BYTES = 12;
+const RTP_SOURCE_AT = 8;
+const RTCP_SOURCE_AT = 4;
+/** More than a peer's tracks and layers have, even if it begins anew some times. */
+const MAX_SOURCES = 32;
+/** Of STUN transactions werift keeps the numbers, too, to tell repetitions: newer ones do. */
+const MAX_TRANSACTIONS = 256;
 const STUN_TIMEOUT_SECONDS = 2;
 const TURN_TIMEOUT_SECONDS = 4;
 /** A number that no flight of a handshake has: those that wait to send again stop. */
@@ -56,6 +62,7 @@ const ANSWER_FLIGHT = 6;
 
 /** Members of werift's ICE connection that are not public, and that are checked before they are relied on. */
 interface ConnectionInside {
+  checkList: { requestTransactionIds: Set<unknown> }[];
   ensureProtocol(protocol: ProtocolInside): void;
   getCandidatePromises(addresses: string[], timeout?: number): Promise<unknown>[];
 }
@@ -82,6 +89,8 @@ export class Transport {
   readonly #gate: DatagramGate;
   readonly #sockets: UdpSocket[] = [];
   readonly #network: NetworkOptions;
+  /** SSRCs of authentic packets: werift keeps something of each for ever. */
+  readonly #sources = new Set<number>();
   #connected = false;
   #closed: Promise<void> | undefined;
 
@@ -277,6 +286,11 @@ export class Transport {
   #media(data: Buffer): void {
     const second = data.readUInt8(1);
     const isRtcp = second >= FIRST_RTCP_TYPE && second <= LAST_RTCP_TYPE;
+    const source = data.readUInt32BE(isRtcp ? RTCP_SOURCE_AT : RTP_SOURCE_AT);
+    if (!this.#sources.has(source) && this.#sources.size >= MAX_SOURCES) {
+      this.#gate.refused++;
+      return;
+    }
     let plain: Buffer;
     try {
       plain = isRtcp ? this.#dtls.srtcp.decrypt(data) : this.#dtls.srtp.decrypt(data);
@@ -285,6 +299,7 @@ export class Transport {
       this.#gate.refused++;
       return;
     }
+    this.#sources.add(source);
     if (isRtcp) {
       for (const message of readRtcp(plain)) this.#listener.rtcp(message);
       return;
@@ -312,7 +327,9 @@ export class Transport {
       if (!receive || !protocol.connectionMade) return;
       const gated = (data: Buffer, from: SocketAddress): void => {
         const admitted = this.#closed ? undefined : this.#gate.admit(data, from[0], from[1]);
-        if (admitted) this.#guard(() => receive(admitted, from));
+        if (!admitted) return;
+        this.#guard(() => receive(admitted, from));
+        for (const { requestTransactionIds: ids } of connection.checkList) if (ids.size > MAX_TRANSACTIONS) ids.clear();
       };
       // It is called once for each address, in their order.
       protocol.connectionMade = async () => {

@@ -88,7 +88,7 @@ export function carry(input: Uint8Array): Outcome {
     endPublisher: () => {
       ended = true;
     },
-    upscaled: () => {},
+    metrics: undefined,
   });
   const publisher = new Publisher(
     publisherPlan,
@@ -144,7 +144,7 @@ export function carry(input: Uint8Array): Outcome {
     claim(roundTripMs >= 0 && roundTripMs < 60_000, `A round trip of ${roundTripMs} ms.`);
   }
   const elapsedMs = nowMs - 1000;
-  const resent = (viewer.video?.counts.resent ?? 0) + (viewer.audio?.counts.resent ?? 0);
+  const { resent } = viewer.counts;
   claim(resent <= MOST_RESENT.burst + elapsedMs * MOST_RESENT.perMs, `${resent} packets were sent again.`);
   const requests = toPublisher.keyframeRequests.length;
   claim(requests <= MOST_REQUESTS.burst + elapsedMs * MOST_REQUESTS.perMs, `${requests} keyframes were asked for.`);
