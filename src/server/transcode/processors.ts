@@ -11,7 +11,7 @@ import type { CodedPlatform, CodedThread } from './coded-platform.js';
 
 /** Choices for {@link processors}. */
 export interface ProcessorOptions extends NodeStreamOptions {
-  /** Threads that decode and encode, each with a thread of its own for networks. Default: half the cores. */
+  /** Threads that decode and encode, each with a thread of its own for networks. Default: one for each core. */
   readonly workers?: number;
   /** Default `node-av`. */
   readonly library?: CodecLibrary;
@@ -60,7 +60,7 @@ export interface Processors {
  * @throws TypeError when an option is wrong
  */
 export function processors(options: ProcessorOptions = {}, told: ProcessorsListener = {}): Processors {
-  const { workers = Math.max(1, availableParallelism() >> 1), library = 'node-av' } = options;
+  const { workers = availableParallelism(), library = 'node-av' } = options;
   const { maxPixels = 1920 * 1080, maxOutputPixels = 3840 * 2160, bitrate = 2_000_000 } = options;
   if (!Number.isInteger(workers) || workers < 1) {
     throw new TypeError('options.workers, when provided, must be a positive integer.');
