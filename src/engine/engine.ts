@@ -1,8 +1,8 @@
 import type { FrameTimes, Size } from '../frame/frame.js';
 import type { GraphCost, Manifest } from '../model/manifest.js';
 
-/** Where the network runs. `cpu` and `cuda` are ONNX Runtime's native ones, in Node. */
-export type Backend = 'webgpu' | 'wasm' | 'cpu' | 'cuda';
+/** Where the network runs. `webgpu-native`: our own kernels; `cpu` and `cuda` are ONNX Runtime's native ones, in Node. */
+export type Backend = 'webgpu-native' | 'webgpu' | 'wasm' | 'cpu' | 'cuda';
 
 /** A rectangle in low-resolution pixels. */
 export interface Rect {

@@ -12,6 +12,7 @@ import { defaultModel, isShipped } from '../model/registry.js';
 import type { ModelRequest, PackedModel } from '../model/source.js';
 import { engineMemory, type MemoryFrame } from './memory-frame.js';
 import { nodeRuntime } from './node-runtime.js';
+import type { NodeBackend } from './options.js';
 import { ThreadedRunner } from './threaded-runner.js';
 
 const folder = cacheFolder();
@@ -27,7 +28,8 @@ export function nodeBackends(_: unknown, lost: (backend: Backend, reason: string
   return new Backends<MemoryFrame>(
     {
       candidates: ({ backend }) => candidates(backend),
-      start: (backend, { threads }) => start(backend, threads),
+      // Options name no other backend.
+      start: (backend, { threads }) => start(backend as NodeBackend, threads),
       locate: (backend, { model, scale }) => locate(model === 'auto' ? defaultModel(backend, scale) : model),
     },
     modelLoader,
@@ -58,7 +60,7 @@ function hasNative(): boolean {
   }
 }
 
-async function start(backend: Backend, threads: number): Promise<Engine<MemoryFrame, MemoryFrame>> {
+async function start(backend: NodeBackend, threads: number): Promise<Engine<MemoryFrame, MemoryFrame>> {
   // A GPU does tiles one after another.
   const several = threads > 1 && (backend === 'wasm' || backend === 'cpu');
   try {

@@ -1,4 +1,4 @@
-import type { Backend } from '../engine/engine.js';
+import type { OrtBackend } from '../engine/ort/graph-runner.js';
 import { type Ort, type OrtRuntime, ortRuntime } from '../engine/ort/runtime.js';
 import { UpscaleError } from '../frame/errors.js';
 
@@ -7,7 +7,7 @@ import { UpscaleError } from '../frame/errors.js';
  * machine.
  * @throws UpscaleError `backend-unavailable` without the package that the backend needs
  */
-export async function nodeRuntime(backend: Backend): Promise<OrtRuntime> {
+export async function nodeRuntime(backend: OrtBackend): Promise<OrtRuntime> {
   const ort = backend === 'wasm' ? await import('onnxruntime-web') : await native(backend);
   // What does not start is told by its error.
   ort.env.logLevel = 'fatal';
@@ -15,7 +15,7 @@ export async function nodeRuntime(backend: Backend): Promise<OrtRuntime> {
   return ortRuntime(ort, 1);
 }
 
-async function native(backend: Backend): Promise<Ort> {
+async function native(backend: OrtBackend): Promise<Ort> {
   try {
     // The same API; its types are a copy.
     return (await import('onnxruntime-node')) as unknown as Ort;

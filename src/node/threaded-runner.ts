@@ -1,5 +1,5 @@
-import type { Backend, LoadedModel } from '../engine/engine.js';
-import type { GraphName, GraphRunner, Ports } from '../engine/ort/graph-runner.js';
+import type { LoadedModel } from '../engine/engine.js';
+import type { GraphName, GraphRunner, OrtBackend, Ports } from '../engine/ort/graph-runner.js';
 import { UpscaleError } from '../frame/errors.js';
 import type { Size } from '../frame/frame.js';
 import type { WorkerLike } from '../live/scope.js';
@@ -7,7 +7,7 @@ import { startThread } from './threads.js';
 
 /** To a thread that runs graphs. */
 export type ToGraphs =
-  | { readonly type: 'start'; readonly backend: Backend }
+  | { readonly type: 'start'; readonly backend: OrtBackend }
   | { readonly type: 'load'; readonly call: number; readonly id: number; readonly model: LoadedModel }
   | {
       readonly type: 'run';
@@ -35,7 +35,7 @@ class GraphThread {
   #next = 0;
   #failed: UpscaleError | undefined;
 
-  constructor(backend: Backend) {
+  constructor(backend: OrtBackend) {
     this.#worker = startThread(new URL('./graph.thread.js', import.meta.url), 'mana-graph');
     this.#worker.addEventListener('message', ({ data }: MessageEvent<FromGraphs>) => {
       const call = this.#calls.get(data.call);
@@ -80,14 +80,14 @@ export class ThreadedRunner implements GraphRunner {
   readonly #models = new Map<LoadedModel, { readonly id: number; readonly ready: Promise<void> }>();
 
   private constructor(
-    readonly backend: Backend,
+    readonly backend: OrtBackend,
     readonly threads: readonly GraphThread[],
   ) {
     this.lanes = threads.length;
     this.description = `${backend === 'wasm' ? 'CPU' : 'CPU, native'}, ${threads.length} threads`;
   }
 
-  static async start(backend: Backend, threads: number): Promise<ThreadedRunner> {
+  static async start(backend: OrtBackend, threads: number): Promise<ThreadedRunner> {
     return new ThreadedRunner(
       backend,
       Array.from({ length: threads }, () => new GraphThread(backend)),

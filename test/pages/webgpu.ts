@@ -2,9 +2,10 @@ import { type Engine, type LoadedModel, type StageTimes, type Tile, wholePlan } 
 import { OrtCpuEngine } from '../../src/engine/ort/cpu.js';
 import { OrtRunner } from '../../src/engine/ort/graph-runner.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
-import { createWebGpuEngine, type WebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
+import { createWebGpuEngine, type WebGpuOptions } from '../../src/engine/ort/webgpu.js';
 import { thumbnailOf } from '../../src/engine/planes.js';
 import { goldenTile } from '../../src/engine/verify.js';
+import type { WebGpuEngine } from '../../src/engine/webgpu/engine.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { Size } from '../../src/frame/frame.js';
 import { PlaneReader } from '../../src/frame/video-frame.js';
@@ -393,7 +394,7 @@ export async function timing(
     stage,
     (ms - before[stage as keyof StageTimes]) / frames,
   ]);
-  const captured = stream.parts.fuse.captured && stream.parts.encode.captured;
+  const captured = stream.parts.network.captured;
   await stream.disposed();
   return { total, stages: Object.fromEntries(stages), captured };
 }

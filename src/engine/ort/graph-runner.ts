@@ -6,6 +6,9 @@ import type { Backend, LoadedModel } from '../engine.js';
 import { planeSize } from '../planes.js';
 import type { OrtRuntime } from './runtime.js';
 
+/** Where ONNX Runtime runs networks. */
+export type OrtBackend = Exclude<Backend, 'webgpu-native'>;
+
 /** A graph's inputs or outputs by their names, `[channels, height / stride, width / stride]` each. */
 export type Ports = Record<string, Float32Array>;
 
@@ -14,7 +17,7 @@ export type GraphName = 'encode' | 'fuse';
 
 /** Runs models' graphs on tensors in main memory. */
 export interface GraphRunner {
-  readonly backend: Backend;
+  readonly backend: OrtBackend;
   /** What a person reads in statistics. */
   readonly description: string;
   /** Graphs that it runs at once. With more than one, inputs are read before {@link run} returns. */
@@ -39,7 +42,7 @@ export class OrtRunner implements GraphRunner {
   /** @param backend the name of ONNX Runtime's execution provider */
   constructor(
     readonly runtime: OrtRuntime,
-    readonly backend: Backend = 'wasm',
+    readonly backend: OrtBackend = 'wasm',
   ) {
     const { threads } = runtime;
     this.description = `${NAMES[backend]}, ${threads} thread${threads === 1 ? '' : 's'}`;
@@ -97,7 +100,7 @@ export class OrtRunner implements GraphRunner {
   }
 }
 
-const NAMES: Readonly<Record<Backend, string>> = {
+const NAMES: Readonly<Record<OrtBackend, string>> = {
   wasm: 'CPU',
   cpu: 'CPU, native',
   cuda: 'CUDA',

@@ -8,12 +8,16 @@ import { Stitcher } from './stitch.js';
 
 /** A stream's output picture on the GPU: `rgba8unorm`, full range sRGB, alpha 1. */
 export interface GpuPicture {
-  /** Takes the network's output for a tile. */
-  put(encoder: GPUCommandEncoder, tile: Tile): void;
   /** Resamples tiles for the next output, from the packed picture in a slot; see `EngineStream.enlarge`. */
   enlarge(encoder: GPUCommandEncoder, slot: number, tiles: readonly Tile[]): void;
   /** The finished picture, for one output. */
   finish(): GPUTexture;
+}
+
+/** A picture that is put together from the network's outputs. */
+export interface StitchedPicture extends GpuPicture {
+  /** Takes the network's output for a tile. */
+  put(encoder: GPUCommandEncoder, tile: Tile): void;
 }
 
 /** What a picture is made of. */
@@ -29,7 +33,7 @@ export interface PictureParts {
 }
 
 /** The output picture for a plan. */
-export function gpuPicture(scope: GpuScope, parts: PictureParts): GpuPicture {
+export function gpuPicture(scope: GpuScope, parts: PictureParts): StitchedPicture {
   return parts.plan.overlap > 0 ? new BlendedPicture(scope, parts) : new SideBySidePicture(scope, parts);
 }
 
@@ -44,23 +48,18 @@ export function pictureTexture(scope: GpuScope, label: string, { width, height }
   });
 }
 
-/** Of tiles whose cores lie side by side. */
-class SideBySidePicture implements GpuPicture {
-  readonly #network: GPUTexture;
+/** Of tiles whose cores lie side by side, written by the network itself. */
+export class DirectPicture implements GpuPicture {
+  /** Where the network writes. */
+  readonly network: GPUTexture;
   readonly #finished: GPUTexture;
-  readonly #stitcher: Stitcher;
   readonly #enlarger: Enlarger;
   #resampled = false;
 
-  constructor(scope: GpuScope, { plan, scale, size, frames, out }: PictureParts) {
-    this.#network = pictureTexture(scope, 'output picture', size);
+  constructor(scope: GpuScope, { plan, scale, size, frames }: Omit<PictureParts, 'out'>) {
+    this.network = pictureTexture(scope, 'output picture', size);
     this.#finished = pictureTexture(scope, 'finished picture', size);
-    this.#stitcher = new Stitcher(scope, plan.tiles, scale, out, this.#network);
-    this.#enlarger = new Enlarger(scope, plan, scale, frames, this.#network, this.#finished);
-  }
-
-  put(encoder: GPUCommandEncoder, { index }: Tile): void {
-    this.#stitcher.record(encoder, index);
+    this.#enlarger = new Enlarger(scope, plan, scale, frames, this.network, this.#finished);
   }
 
   enlarge(encoder: GPUCommandEncoder, slot: number, tiles: readonly Tile[]): void {
@@ -69,14 +68,28 @@ class SideBySidePicture implements GpuPicture {
   }
 
   finish(): GPUTexture {
-    const picture = this.#resampled ? this.#finished : this.#network;
+    const picture = this.#resampled ? this.#finished : this.network;
     this.#resampled = false;
     return picture;
   }
 }
 
+/** Of tiles whose cores lie side by side. */
+class SideBySidePicture extends DirectPicture implements StitchedPicture {
+  readonly #stitcher: Stitcher;
+
+  constructor(scope: GpuScope, parts: PictureParts) {
+    super(scope, parts);
+    this.#stitcher = new Stitcher(scope, parts.plan.tiles, parts.scale, parts.out, this.network);
+  }
+
+  put(encoder: GPUCommandEncoder, { index }: Tile): void {
+    this.#stitcher.record(encoder, index);
+  }
+}
+
 /** Of tiles that overlap: a resampled tile takes the place of the network's answer, and is blended like one. */
-class BlendedPicture implements GpuPicture {
+class BlendedPicture implements StitchedPicture {
   readonly #picture: GPUTexture;
   readonly #blender: Blender;
   readonly #resampler: TileResampler;

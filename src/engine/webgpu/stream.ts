@@ -4,6 +4,7 @@ import { PlaneReader } from '../../frame/video-frame.js';
 import {
   type Comparison,
   type EngineStream,
+  type LoadedModel,
   noTimes,
   type StageTimes,
   type StreamShape,
@@ -11,36 +12,37 @@ import {
 } from '../engine.js';
 import { Comparer } from './compare.js';
 import type { GpuDevice, GpuScope } from './device.js';
+import type { GpuNetwork, NetworkLease } from './network.js';
 import { Packer } from './pack.js';
-import { type GpuPicture, gpuPicture } from './picture.js';
 import { type Presentation, Presenter } from './present.js';
 import { canImport, type Imports } from './probe.js';
 import { ReadBack } from './read-back.js';
-import { GpuRing, type RingParts } from './ring.js';
 import { type Marks, type StageTimer, stageTimer } from './timer.js';
 
 /** What a stream is made of. */
-export interface StreamParts extends RingParts {
+export interface StreamParts {
+  readonly model: LoadedModel;
+  readonly shape: StreamShape;
+  readonly network: NetworkLease;
   readonly imports: Imports;
   readonly presentation: Presentation;
   /** Take stage times from the GPU's clock where it has one. */
   readonly gpuTimes: boolean;
-  /** Called when the stream no longer uses the graphs. */
+  /** Called when the stream is over. */
   readonly release: () => Promise<void>;
 }
 
-/** Ring and output picture of one stream in GPU memory, all of it made when the stream is opened. */
+/** One stream on the GPU: frames come in and go out, a network makes the picture. All of it is made when the stream is opened. */
 export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
   readonly gpu: GpuDevice;
   readonly times: StageTimes = noTimes();
   readonly #timer: StageTimer;
-  readonly #ring: GpuRing;
+  readonly #network: GpuNetwork;
   readonly #reader = new PlaneReader();
   readonly #readBack: ReadBack;
   readonly #packer: Packer;
   readonly #comparer: Comparer;
   readonly #presenter: Presenter;
-  readonly #picture: GpuPicture;
   readonly #running = new Set<Promise<unknown>>();
   #disposed: Promise<void> | undefined;
 
@@ -49,23 +51,23 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     readonly parts: StreamParts,
   ) {
     this.gpu = scope.gpu;
-    const { shape, fuse } = parts;
-    const { manifest } = parts.model;
+    const { shape, model } = parts;
+    const { manifest } = model;
     const { picture } = shape.encode;
     const output = { width: shape.size.width * manifest.scale, height: shape.size.height * manifest.scale };
     this.#timer = stageTimer(scope, this.times, marksOf(shape), parts.gpuTimes);
-    this.#ring = new GpuRing(scope, parts);
+    this.#network = parts.network.make({
+      scope,
+      timer: this.#timer,
+      model,
+      shape,
+      output,
+      submit: (stage, commands) => this.#submit(stage, commands),
+    });
     this.#readBack = new ReadBack(scope);
     this.#packer = new Packer(scope, shape.size, picture, this.#timer);
     this.#comparer = new Comparer(scope, this.#readBack, this.#timer, picture, manifest.align);
     this.#presenter = new Presenter(scope, this.#readBack, output, parts.presentation);
-    this.#picture = gpuPicture(scope, {
-      plan: shape.fuse,
-      scale: manifest.scale,
-      size: output,
-      frames: Array.from({ length: shape.slots }, (_, slot) => this.#ring.plane(slot, 'frame')),
-      out: fuse.output(manifest.fuse.output),
-    });
   }
 
   /** @throws UpscaleError `backend-unavailable` where the GPU's memory is not enough */
@@ -89,7 +91,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   pack(frame: VideoFrame, slot: number): Promise<void> {
     return this.#call(async () => {
-      const packed = this.#ring.plane(slot, 'frame');
+      const packed = this.#frame(slot);
       if (canImport(this.parts.imports, frame, this.parts.shape.size)) {
         await this.#timed('copyIn', async () => this.#packer.fromTexture(frame, packed));
         return;
@@ -101,65 +103,45 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
 
   /** Packs numbers as they are: planar R'G'B' `[3, height, width]` of the padded size, 0..1. */
   load(slot: number, rgb: Float32Array): void {
-    this.gpu.queue.writeBuffer(this.#ring.plane(slot, 'frame'), 0, rgb as Float32Array<ArrayBuffer>);
+    this.gpu.queue.writeBuffer(this.#frame(slot), 0, rgb as Float32Array<ArrayBuffer>);
   }
 
   /** A packed picture as numbers, `[3, height, width]` of the padded size. For checks. */
   packed(slot: number): Promise<Float32Array> {
-    const plane = this.#ring.plane(slot, 'frame');
+    const plane = this.#frame(slot);
     const { width, height } = this.parts.shape.encode.picture;
     return this.#call(() => this.#numbers(plane, 3 * width * height));
   }
 
   compare(slot: number, previous: number): Promise<Comparison> {
     return this.#call(() =>
-      this.#timer.wait('compare', () =>
-        this.#comparer.compare(this.#ring.plane(slot, 'frame'), this.#ring.plane(previous, 'frame')),
-      ),
+      this.#timer.wait('compare', () => this.#comparer.compare(this.#frame(slot), this.#frame(previous))),
     );
   }
 
   encode(slot: number, previous?: number): Promise<void> {
-    return this.#call(async () => {
-      const { shape, encode } = this.parts;
-      for (const { index } of shape.encode.tiles) {
-        await encode.runtime.exclusive(async () => {
-          const fed = await this.#submit('gather', (encoder) => this.#ring.feedEncode(encoder, index, slot, previous));
-          await this.#timer.wait('encode', () => encode.run());
-          const kept = await this.#submit('gather', (encoder) => this.#ring.keepEncoded(encoder, index, slot));
-          this.#timer.between('encode', fed, kept);
-        });
-      }
-    });
+    return this.#call(() => this.#network.encode(slot, previous));
   }
 
   repeat(slot: number, previous: number): Promise<void> {
-    return this.#call(async () => {
-      await this.#submit('gather', (encoder) => this.#ring.copyEncoded(encoder, slot, previous));
-    });
+    return this.#call(() => this.#network.repeat(slot, previous));
   }
 
   fuse(window: readonly number[], tile: Tile): Promise<void> {
-    return this.#call(() =>
-      this.#fuse(window, tile.index, async (fed) => {
-        const stitched = await this.#submit('stitch', (encoder) => this.#picture.put(encoder, tile));
-        this.#timer.between('fuse', fed, stitched);
-      }),
-    );
+    return this.#call(() => this.#network.fuse(window, tile));
   }
 
   enlarge(slot: number, tiles: readonly Tile[]): Promise<void> {
     return this.#call(async () => {
-      await this.#submit('enlarge', (encoder) => this.#picture.enlarge(encoder, slot, tiles));
+      await this.#submit('enlarge', (encoder) => this.#network.picture.enlarge(encoder, slot, tiles));
     });
   }
 
   /** The network's own output for the window, when the plan is one tile: `[3, height * scale, width * scale]`. */
   async answer(window: readonly number[]): Promise<Float32Array> {
-    const out = this.parts.fuse.output(this.parts.model.manifest.fuse.output);
     const { width, height } = this.parts.shape.fuse.tileSize;
     const length = 3 * width * height * this.parts.model.manifest.scale ** 2;
-    return this.#call(() => this.#fuse(window, 0, () => this.#numbers(out, length)));
+    return this.#call(() => this.#network.answer(window, (out) => this.#numbers(out, length)));
   }
 
   settled(): Promise<void> {
@@ -174,7 +156,7 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
       this.#timer.collect();
       // A queue behind our back would be delay that nobody sees, and a lost device would show as a black frame.
       await this.#timer.wait('wait', () => this.gpu.settled());
-      return this.#timed('out', () => this.#presenter.frame(this.#picture.finish(), times));
+      return this.#timed('out', () => this.#presenter.frame(this.#network.picture.finish(), times));
     });
   }
 
@@ -194,14 +176,10 @@ export class WebGpuStream implements EngineStream<VideoFrame, VideoFrame> {
     return this.#disposed;
   }
 
-  /** @param then what is done with the answer; it gets where the graph's own work begins */
-  async #fuse<T>(window: readonly number[], index: number, then: (fed: Marks) => Promise<T>): Promise<T> {
-    const { fuse } = this.parts;
-    return fuse.runtime.exclusive(async () => {
-      const fed = await this.#submit('gather', (encoder) => this.#ring.feedFuse(encoder, index, window));
-      await this.#timer.wait('fuse', () => fuse.run());
-      return then(fed);
-    });
+  #frame(slot: number): GPUBuffer {
+    const frame = this.#network.frames[slot];
+    if (!frame) throw new UpscaleError('engine-failed', `The stream has no slot ${slot}.`);
+    return frame;
   }
 
   /** Submits a stage's commands. */
