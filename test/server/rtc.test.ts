@@ -21,43 +21,30 @@ afterAll(() => opened.close());
 afterEach(() => rig.close());
 
 describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
-  it('arrives as it was sent, in order, from a keyframe on', async () => {
+  it('arrives as it was sent, in order; goes on when the publisher changes size, and comes back in another session', async () => {
     await start();
-    await rig.publish('p', 'a', { codec });
-    await rig.watch('v', 'a');
-    const pictures = await rig.seen('v', 90);
-    expect(pictures.length).toBeGreaterThanOrEqual(90);
+    const session = await rig.publish('p', 'a', { codec });
+    const viewer = await rig.watch('v', 'a');
+    const pictures = await rig.seen('v', 60);
+    expect(pictures.length).toBeGreaterThanOrEqual(60);
     expect(faults(pictures)).toEqual([]);
     expect(pictures.at(-1)).toMatchObject({ width: 320, height: 180 });
     expect(rig.rooms.streams()).toMatchObject([
       { name: 'a', codec, width: 320, height: 180, viewers: { source: 1, upscaled: 0 } },
     ]);
-  });
 
-  it('goes on when the publisher changes the size', async () => {
-    await start();
-    await rig.publish('p', 'a', { codec });
-    await rig.watch('v', 'a');
-    const before = await rig.seen('v', 30);
     await rig.run('resize', 'p', 480, 272);
-    const after = await rig.seen('v', 90);
-    expect(faults([...before, ...after])).toEqual([]);
-    expect(after.at(-1)).toMatchObject({ width: 480, height: 272 });
+    const larger = await rig.seen('v', 60);
+    expect(faults(larger)).toEqual([]);
+    expect(larger.at(-1)).toMatchObject({ width: 480, height: 272 });
     await until('the size', () => rig.rooms.streams()[0]?.width === 480);
-  });
 
-  it('goes on when the publisher comes back in another session', async () => {
-    await start();
-    const session = await rig.publish('p', 'a', { codec });
-    const viewer = await rig.watch('v', 'a');
-    await rig.seen('v', 30);
     await session.close('The client has ended the session.');
     expect(rig.rooms.streams()).toEqual([]);
     await rig.run('stop', 'p');
     await rig.run('seen', 'v');
     await rig.publish('p2', 'a', { codec });
-    const pictures = await rig.seen('v', 60);
-    expect(faults(pictures)).toEqual([]);
+    expect(faults(await rig.seen('v', 60))).toEqual([]);
     expect(rig.rooms.session(viewer.id)).toBe(viewer);
   });
 
@@ -66,12 +53,11 @@ describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
     await start({}, { impair: network.impair });
     await rig.publish('p', 'a', { codec });
     await rig.watch('v', 'a');
-    const pictures = await rig.seen('v', 240, 30_000);
+    const pictures = await rig.seen('v', 150, 20_000);
     network.stop();
-    // Ten seconds of pictures at most: it does not stand still for long.
-    expect(pictures.length).toBeGreaterThanOrEqual(240);
+    expect(pictures.length).toBeGreaterThanOrEqual(150);
     expect(faults(pictures)).toEqual([]);
-    expect(network.lost).toBeGreaterThan(10);
+    expect(network.lost).toBeGreaterThan(5);
   });
 });
 
@@ -171,8 +157,8 @@ describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
     });
     for (const busy of [true, false, true, false]) {
       processor.busy(busy);
-      const pictures = await rig.seen('v', 60);
-      expect(pictures.length).toBeGreaterThanOrEqual(60);
+      const pictures = await rig.seen('v', 30);
+      expect(pictures.length).toBeGreaterThanOrEqual(30);
       expect(repeats(pictures)).toBeLessThanOrEqual(1);
       expect(faults(distinct(pictures))).toEqual([]);
     }

@@ -33,7 +33,7 @@ interface Shared {
 }
 
 /** Networks of our own kernels; streams of one model share its weights. */
-class NativeNetworks implements NetworkSource {
+export class NativeNetworks implements NetworkSource {
   readonly backend = 'webgpu-native';
   readonly #shared = new Map<LoadedModel, Shared>();
 
