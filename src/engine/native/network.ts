@@ -1,12 +1,10 @@
 import type { Rect, Tile } from '../engine.js';
 import type { GpuNetwork, NetworkParts } from '../webgpu/network.js';
 import { DirectPicture } from '../webgpu/picture.js';
+import type { Resource } from './bind.js';
 import type { Precision } from './conv.js';
-import type { ConvKernel } from './conv-kernel.js';
-import type { Layers } from './layers.js';
+import type { Kernel, Layers } from './layers.js';
 import type { LiveSettings } from './settings.js';
-
-type Resource = GPUBuffer | GPUTexture;
 
 /** Tiles of a plan, as kernels work on them: all but the last on the whole tile, the last on its core. */
 interface Place {
@@ -33,14 +31,14 @@ export class NativeNetwork implements GpuNetwork {
   readonly #planes: readonly [GPUBuffer, GPUBuffer, GPUBuffer];
   readonly #encodePlaces: readonly Place[];
   readonly #fusePlaces: readonly Place[];
-  readonly #groups = new Map<ConvKernel, Map<string, GPUBindGroup>>();
+  readonly #groups = new Map<Kernel, Map<string, GPUBindGroup>>();
   readonly #ids = new Map<Resource, number>();
   #out: GPUBuffer | undefined;
 
   constructor(
     readonly parts: NetworkParts,
     readonly settings: LiveSettings,
-    readonly kernels: Layers<ConvKernel>,
+    readonly kernels: Layers<Kernel>,
     precision: Precision,
   ) {
     const { scope, shape, output } = parts;
@@ -97,6 +95,7 @@ export class NativeNetwork implements GpuNetwork {
     let [x, y, z] = this.#planes;
     this.#run(pass, first, place, [frame, ...(this.settings.recurrent && past ? [past] : []), x]);
     encode.forEach(([a, b], i) => {
+      if (!a || !b) return;
       this.#run(pass, a, place, [x, y]);
       if (i < encode.length - 1) {
         this.#run(pass, b, place, [y, x, z]);
@@ -128,8 +127,10 @@ export class NativeNetwork implements GpuNetwork {
       input = x;
     }
     for (const [a, b] of decode) {
-      this.#run(pass, a, place, [input, y]);
-      this.#run(pass, b, place, [y, input, z]);
+      if (a && b) {
+        this.#run(pass, a, place, [input, y]);
+        this.#run(pass, b, place, [y, input, z]);
+      } else if (a) this.#run(pass, a, place, [input, z]);
       input = z;
       [x, z] = [z, x];
     }
@@ -139,7 +140,7 @@ export class NativeNetwork implements GpuNetwork {
 
   #run(
     pass: GPUComputePassEncoder,
-    kernel: ConvKernel,
+    kernel: Kernel,
     place: Place,
     resources: readonly Resource[],
     part: 'outer' | 'core' = 'outer',
@@ -150,7 +151,7 @@ export class NativeNetwork implements GpuNetwork {
     kernel.record(pass, at, planes, place[part]);
   }
 
-  #group(kernel: ConvKernel, resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
+  #group(kernel: Kernel, resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
     const groups = this.#groups.get(kernel) ?? new Map<string, GPUBindGroup>();
     this.#groups.set(kernel, groups);
     const key = resources.map((resource) => this.#id(resource)).join();

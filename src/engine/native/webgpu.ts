@@ -4,9 +4,8 @@ import type { GpuDevice, GpuScope } from '../webgpu/device.js';
 import { createGpuEngine, type GpuEngineOptions, type WebGpuEngine } from '../webgpu/engine.js';
 import type { NetworkLease, NetworkSource } from '../webgpu/network.js';
 import { type Precision, type Tuning, USUAL_TUNING } from './conv.js';
-import type { ConvKernel } from './conv-kernel.js';
 import { type Initialisers, readInitialisers } from './initialisers.js';
-import { fitsUniforms, kernelsOf, type Layers, layersOf } from './layers.js';
+import { fitsUniforms, type Kernel, kernelsOf, type Layers, layersOf } from './layers.js';
 import { NativeNetwork } from './network.js';
 import { type LiveSettings, liveSettings } from './settings.js';
 
@@ -27,7 +26,7 @@ export function createNativeEngine(options: NativeOptions): Promise<WebGpuEngine
 interface Shared {
   readonly scope: GpuScope;
   readonly settings: LiveSettings;
-  readonly kernels: Layers<ConvKernel>;
+  readonly kernels: Layers<Kernel>;
   readonly precision: Precision;
   users: number;
 }
@@ -64,8 +63,8 @@ export class NativeNetworks implements NetworkSource {
     const encode = this.#read(model, manifest.encode.file);
     const fuse = this.#read(model, manifest.fuse.file);
     const settings = liveSettings(manifest, encode.weights, fuse.weights);
-    const layers = layersOf(settings);
     const precision = encode.half ? 'f16' : 'f32';
+    const layers = layersOf(settings, precision);
     if (!fitsUniforms(layers, precision)) {
       throw new UpscaleError('backend-unavailable', `The network ${manifest.name} is too large for our kernels.`, {
         recoverable: false,
