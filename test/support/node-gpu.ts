@@ -5,15 +5,30 @@ import { findBrowser } from '../../scripts/find-browser.mjs';
 import { GpuDevice } from '../../src/engine/webgpu/device.js';
 
 const ICD = 'vk_swiftshader_icd.json';
+/** Devices outlive the object they were asked of only where that is not collected: else the process dies. */
+const kept: GPU[] = [];
 
 /**
  * A WebGPU device in Node, without a browser: the machine's GPU, or Chromium's software one.
  * @throws where there is neither, with the one command that gets it
  */
 export async function nodeGpu(): Promise<GpuDevice> {
-  Object.assign(globalThis, globals);
-  const adapter = (await create([]).requestAdapter()) ?? (await softwareAdapter());
+  const adapter = (await requestAdapter()) ?? (await softwareAdapter());
   return GpuDevice.request(adapter, (reason) => console.error(reason));
+}
+
+/** A device that compiles and checks what it is given, for every feature of WebGPU, and runs nothing. */
+export async function checkingDevice(requiredFeatures: GPUFeatureName[]): Promise<GPUDevice> {
+  const adapter = await requestAdapter('backend=null');
+  if (!adapter) throw new Error("Dawn's null backend is missing from the package `webgpu`.");
+  return adapter.requestDevice({ requiredFeatures });
+}
+
+function requestAdapter(...options: string[]): Promise<GPUAdapter | null> {
+  Object.assign(globalThis, globals);
+  const gpu = create(options);
+  kept.push(gpu);
+  return gpu.requestAdapter();
 }
 
 async function softwareAdapter(): Promise<GPUAdapter> {
@@ -23,7 +38,7 @@ async function softwareAdapter(): Promise<GPUAdapter> {
   const get = 'apt-get install chromium, or set VK_DRIVER_FILES to the vk_swiftshader_icd.json of one';
   if (!icd) throw new Error(`Chromium's software Vulkan was not found beside ${browser}. To get it: ${get}.`);
   process.env['VK_DRIVER_FILES'] = icd;
-  const adapter = await create([]).requestAdapter();
+  const adapter = await requestAdapter();
   if (!adapter) throw new Error(`No WebGPU adapter in Node, not even with ${icd}. To get one: ${get}.`);
   return adapter;
 }

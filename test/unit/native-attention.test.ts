@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as ort from 'onnxruntime-web';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { create } from 'webgpu';
 import type { LoadedModel, Rect } from '../../src/engine/engine.js';
 import { Attention } from '../../src/engine/native/attention.js';
 import { attentionCost } from '../../src/engine/native/attention-cost.js';
@@ -16,7 +15,7 @@ import type { GpuDevice, GpuScope } from '../../src/engine/webgpu/device.js';
 import { attend, emptyPlane, keysValues, type Plane } from '../support/attention-reference.js';
 import { fixtureModel } from '../support/fixtures.js';
 import { filledBuffer, packedPlane, readBuffer, unpackedPlane } from '../support/native-planes.js';
-import { nodeGpu } from '../support/node-gpu.js';
+import { checkingDevice, nodeGpu } from '../support/node-gpu.js';
 import { initialisersOf, withOutputs } from '../support/onnx.js';
 import { photoFrame } from '../support/pictures.js';
 
@@ -273,7 +272,6 @@ describe('the kernels', () => {
     const net = await network(name);
     const { feats, base } = await onnxAnswer(net, 40, 24);
     const off = await compare(net.settings, net.weights, feats, base);
-    console.log(name, off);
     expectEqual(off);
   });
 
@@ -449,9 +447,7 @@ describe('the kernels', () => {
 
 describe('half precision', () => {
   it('compiles where the device has shader-f16, and is the same kernel', async () => {
-    // Dawn's null backend has every feature, and compiles and checks WGSL without running it.
-    const adapter = await create(['backend=null']).requestAdapter();
-    const device = await adapter!.requestDevice({ requiredFeatures: ['shader-f16'] });
+    const device = await checkingDevice(['shader-f16']);
     for (const settings of [
       randomSettings({ memory: 16 }),
       randomSettings({ queryPool: 1, memory: 16 }),
