@@ -6,14 +6,19 @@ import { Attention } from '../../src/engine/native/attention.js';
 import { attentionCost } from '../../src/engine/native/attention-cost.js';
 import { fuseWgsl } from '../../src/engine/native/attention-fuse.js';
 import { keysWgsl } from '../../src/engine/native/attention-keys.js';
+import { leastSquares } from '../../src/engine/native/attention-least-squares.js';
 import { halfOf, packEncode, packFuse } from '../../src/engine/native/attention-pack.js';
 import { attentionPlan } from '../../src/engine/native/attention-plan.js';
 import { type AttentionSettings, attentionSettings } from '../../src/engine/native/attention-settings.js';
+import { UniformTable } from '../../src/engine/native/attention-uniforms.js';
 import { type AttentionWeights, attentionWeights } from '../../src/engine/native/attention-weights.js';
 import type { Initialisers } from '../../src/engine/native/initialisers.js';
+import { verify } from '../../src/engine/verify.js';
 import type { GpuDevice, GpuScope } from '../../src/engine/webgpu/device.js';
+import { FRAMES, randomPlane, randomSettings, randoms, randomWeights, worst } from '../support/attention-cases.js';
 import { attend, emptyPlane, keysValues, type Plane } from '../support/attention-reference.js';
 import { fixtureModel } from '../support/fixtures.js';
+import { wasmEngine } from '../support/models.js';
 import { filledBuffer, packedPlane, readBuffer, unpackedPlane } from '../support/native-planes.js';
 import { checkingDevice, nodeGpu } from '../support/node-gpu.js';
 import { initialisersOf, withOutputs } from '../support/onnx.js';
@@ -22,65 +27,6 @@ import { photoFrame } from '../support/pictures.js';
 const TOLERANCE = 1e-4;
 const FIXTURES = ['attention-tiny', 'attention-pixel-tiny'];
 const UNTOUCHED = 7654.5;
-const FRAMES = [0, 1, 2, 3, 4, 5, 6];
-
-/** A repeatable source of numbers between -1 and 1. */
-function randoms(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
-
-function randomSettings(of: Partial<AttentionSettings>): AttentionSettings {
-  return { channels: 16, dim: 8, valueDim: 8, attendFrames: FRAMES, queryPool: 2, halo: 4, memory: 0, ...of };
-}
-
-/** Weights that make numbers around one, sharp and blunt softmaxes. */
-function randomWeights(settings: AttentionSettings, seed = 5): AttentionWeights {
-  const { channels: c, dim: d, valueDim: v, queryPool, attendFrames, memory } = settings;
-  const random = randoms(seed);
-  const numbers = (count: number, scale: number) => Float32Array.from({ length: count }, () => scale * random());
-  const pooled = (out: number, side: number) => ({
-    weight: numbers(out * c * side ** 2, 2 / Math.sqrt(c * side ** 2)),
-    bias: numbers(out, 0.5),
-  });
-  const out = queryPool ** 2 * c;
-  return {
-    query: pooled(d, queryPool),
-    key: pooled(d, 2),
-    value: pooled(v, 2),
-    tau: Float32Array.from(attendFrames, (_, t) => (t === 1 ? 60 : 6 + 3 * t)),
-    std: Float32Array.from(attendFrames, (_, t) => (t === 2 ? 0.05 : 1.2 + 0.6 * t)),
-    projection: numbers(attendFrames.length * v * out, 1 / Math.sqrt(v * attendFrames.length)),
-    bias: numbers(out, 0.3),
-    ...(memory && { memory: { entries: numbers(memory * d, 2), projection: numbers(d * out, 1 / Math.sqrt(d)) } }),
-  };
-}
-
-function randomPlane(channels: number, width: number, height: number, seed: number): Plane {
-  const random = randoms(seed);
-  const plane = emptyPlane(channels, width, height);
-  // Smooth shapes with noise on them: neighbouring keys are alike, as in pictures.
-  for (let i = 0; i < plane.data.length; i++) {
-    const [x, y, c] = [i % width, Math.floor(i / width) % height, Math.floor(i / (width * height))];
-    plane.data[i] = Math.sin(0.3 * x + 0.2 * c + seed) * Math.cos(0.25 * y - 0.4 * c) + 0.4 * random();
-  }
-  return plane;
-}
-
-/** The largest difference inside (or outside) a rectangle. */
-function worst(a: Plane, b: Plane, rect: Rect = { x: 0, y: 0, width: a.width, height: a.height }): number {
-  let most = a.data.length === b.data.length ? 0 : Number.POSITIVE_INFINITY;
-  for (let i = 0; i < a.data.length; i++) {
-    const [x, y] = [i % a.width, Math.floor(i / a.width) % a.height];
-    const inside = x >= rect.x && x < rect.x + rect.width && y >= rect.y && y < rect.y + rect.height;
-    const off = Math.abs(a.data[i]! - b.data[i]!);
-    if (inside) most = Math.max(most, Number.isNaN(off) ? Number.POSITIVE_INFINITY : off);
-  }
-  return most;
-}
 
 interface Network {
   readonly model: LoadedModel;
@@ -133,6 +79,10 @@ async function onnxAnswer({ model }: Network, width: number, height: number) {
 }
 
 describe('the reference', () => {
+  it.each(FIXTURES)('follows a model that answers its golden tile: %s', async (name) => {
+    expect(await verify(wasmEngine(), await fixtureModel(name))).toBeLessThan(1e-4);
+  });
+
   it.each(FIXTURES)('recovers the weights of %s and makes what ONNX Runtime makes', async (name) => {
     const net = await network(name);
     const { settings, weights } = net;
@@ -174,6 +124,24 @@ describe('the reference', () => {
     );
     const key = initialisers.get('attn.k.bias')!;
     expect(without('attn.k.bias', { dims: [...key.dims], data: key.data.map(() => Number.NaN) })).toThrow('not finite');
+  });
+
+  it.each([3, 9, 40])('finds a memory of %i entries behind its projected values, where entries repeat too', (rows) => {
+    const random = randoms(rows);
+    const known = new Float64Array(rows * 9).map((_, i) => (i % 9 === 8 ? 1 : 3 * random()));
+    if (rows > 9) known.copyWithin(9, 0, 9);
+    const matrix = Array.from({ length: 9 * 20 }, random);
+    const wanted = Float32Array.from({ length: rows * 20 }, (_, i) => {
+      const row = Math.floor(i / 20);
+      return known
+        .subarray(row * 9, row * 9 + 9)
+        .reduce((sum, value, k) => sum + value * matrix[k * 20 + (i % 20)]!, 0);
+    });
+    const { solution, residual } = leastSquares(known, wanted, 9);
+    expect(residual).toBeLessThan(1e-5);
+    if (rows === 40) expect(Math.max(...solution.map((value, i) => Math.abs(value - matrix[i]!)))).toBeLessThan(1e-5);
+    wanted[0]! += 5;
+    if (rows === 40) expect(leastSquares(known, wanted, 9).residual).toBeGreaterThan(1);
   });
 
   it('reads settings, and refuses those it cannot run', () => {
@@ -422,6 +390,20 @@ describe('the kernels', () => {
       const made = unpackedPlane(await readBuffer(scope, z), 16, 8, 8);
       const attended = [3, 11].map((t) => keysValues(settings, weights, feats[t]!));
       expect(worst(attend(settings, weights, feats[0]!, attended), made)).toBeLessThan(TOLERANCE);
+    });
+  });
+
+  it('keeps the uniforms that were asked for last', async () => {
+    await scoped(async (scope) => {
+      const table = new UniformTable(scope, 'numbers', 16, 3);
+      let made = 0;
+      const at = (key: string) => table.offset(key, () => Uint32Array.of(++made));
+      const [a, b, c] = ['a', 'b', 'c'].map(at);
+      expect(new Set([a, b, c]).size).toBe(3);
+      expect(at('a')).toBe(a);
+      expect(at('d')).toBe(b);
+      expect([at('a'), at('c')]).toEqual([a, c]);
+      expect(made).toBe(4);
     });
   });
 
