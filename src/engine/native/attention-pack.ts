@@ -110,7 +110,7 @@ export function halfOf(value: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = Math.abs(SINGLE[0]);
   if (magnitude > 65504) return sign | 0x7bff;
-  // Below the normal numbers steps are of 2^-24; a sum with 2^-1 x 2^0 would do, but this says what it means.
+  // Below the normal numbers all steps are of 2^-24.
   if (magnitude < 2 ** -14) return sign | roundEven(magnitude * 2 ** 24);
   const exponent = ((bits >>> 23) & 0xff) - 127;
   // A carry out of the fraction raises the exponent, as it should.

@@ -113,7 +113,7 @@ function recalled(
   { channels, dim, queryPool, memory }: AttentionSettings,
   keys: Float32Array,
   values: Float32Array,
-): Pick<AttentionWeights, 'bias' | 'memory'> & object {
+): Pick<AttentionWeights, 'bias' | 'memory'> {
   const out = queryPool ** 2 * channels;
   const entries = Float32Array.from({ length: memory * dim }, (_, i) => {
     return (keys[(i % dim) * memory + Math.floor(i / dim)] as number) * Math.sqrt(dim);
