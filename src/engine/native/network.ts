@@ -1,6 +1,8 @@
 import type { Rect, Tile } from '../engine.js';
 import type { GpuNetwork, NetworkParts } from '../webgpu/network.js';
 import { DirectPicture } from '../webgpu/picture.js';
+import { Attention } from './attention.js';
+import type { AttentionWeights } from './attention-weights.js';
 import type { Resource } from './bind.js';
 import type { Precision } from './conv.js';
 import type { Kernel, Layers } from './layers.js';
@@ -26,6 +28,7 @@ export class NativeNetwork implements GpuNetwork {
   readonly picture: DirectPicture;
   readonly #feats: readonly GPUBuffer[];
   readonly #nears: readonly GPUBuffer[];
+  readonly #attention: Attention | undefined;
   /** Features of no frame, before the first. */
   readonly #nothing: GPUBuffer | undefined;
   readonly #planes: readonly [GPUBuffer, GPUBuffer, GPUBuffer];
@@ -39,6 +42,7 @@ export class NativeNetwork implements GpuNetwork {
     readonly parts: NetworkParts,
     readonly settings: LiveSettings,
     readonly kernels: Layers<Kernel>,
+    attention: AttentionWeights | undefined,
     precision: Precision,
   ) {
     const { scope, shape, output } = parts;
@@ -52,6 +56,10 @@ export class NativeNetwork implements GpuNetwork {
     this.frames = Array.from({ length: shape.slots }, (_, slot) => scope.buffer(`slot ${slot} frame`, pixels * 3 * 4));
     this.#feats = ring('feat', channels);
     this.#nears = near > 0 ? ring('near', near) : [];
+    this.#attention =
+      settings.attention &&
+      attention &&
+      new Attention(scope, settings.attention, attention, picture, shape.slots, precision);
     this.#nothing = recurrent ? plane('no features', channels) : undefined;
     this.#planes = [plane('x', channels), plane('y', channels), plane('z', channels)];
     this.picture = new DirectPicture(scope, { plan: shape.fuse, scale, size: output, frames: this.frames });
@@ -73,6 +81,7 @@ export class NativeNetwork implements GpuNetwork {
         const [from, to] = [ring[previous], ring[slot]];
         if (from && to) encoder.copyBufferToBuffer(from, 0, to, 0, from.size);
       }
+      this.#attention?.copy(encoder, previous, slot);
     });
   }
 
@@ -105,6 +114,7 @@ export class NativeNetwork implements GpuNetwork {
       const made = [at(this.#feats, slot), ...(this.settings.near > 0 ? [at(this.#nears, slot)] : [])];
       this.#run(pass, b, place, [y, x, ...made], 'core');
     });
+    this.#attention?.recordEncode(pass, at(this.#feats, slot), slot, place.core);
   }
 
   #fuse(
@@ -125,6 +135,11 @@ export class NativeNetwork implements GpuNetwork {
       const nears = this.settings.nearFrames.map((frame) => at(this.#nears, at(window, frame)));
       this.#run(pass, neighbours, place, [...nears, feat, x]);
       input = x;
+    }
+    if (this.#attention) {
+      this.#attention.record(pass, feat, window, z, place.outer, input);
+      input = z;
+      [x, z] = [z, x];
     }
     for (const [a, b] of decode) {
       if (a && b) {
