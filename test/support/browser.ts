@@ -1,8 +1,11 @@
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { findBrowser } from '../../scripts/find-browser.mjs';
 
-/** WebGPU in software: SwiftShader with working VideoFrame import and export, or no WebGPU at all. */
-export type Gpu = 'none' | 'swiftshader' | 'swiftshader-no-import';
+/**
+ * WebGPU in software: SwiftShader with working VideoFrame import and export, or without; OpenGL ES, which gives adapters in
+ * compatibility mode only; or no WebGPU at all.
+ */
+export type Gpu = 'none' | 'swiftshader' | 'swiftshader-no-import' | 'opengles';
 
 /** How Chromium is started. */
 export interface ChromiumOptions {
@@ -26,6 +29,7 @@ const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
   none: [],
   swiftshader: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist'],
   'swiftshader-no-import': ['--enable-unsafe-webgpu'],
+  opengles: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist', '--use-webgpu-adapter=opengles'],
 };
 
 /** Starts a headless Chromium. */

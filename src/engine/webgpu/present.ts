@@ -42,21 +42,25 @@ export class Presenter {
       );
       return new VideoFrame(this.#canvas, { ...times, alpha: 'discard' });
     }
-    // Texture rows are copied at multiples of 256 bytes; the frame is told so.
-    const stride = Math.ceil((width * 4) / 256) * 256;
+    // Texture rows are copied at multiples of 256 bytes. Firefox does not look at the stride that a frame is told, so
+    // rows are moved together.
+    const row = width * 4;
+    const stride = Math.ceil(row / 256) * 256;
     return this.readBack.read(
       stride * height,
       (encoder, buffer) =>
         encoder.copyTextureToBuffer({ texture: picture }, { buffer, bytesPerRow: stride }, [width, height]),
-      (mapped) =>
-        new VideoFrame(mapped, {
+      (mapped) => {
+        const pixels = new Uint8Array(mapped);
+        if (stride !== row) for (let y = 1; y < height; y++) pixels.copyWithin(y * row, y * stride, y * stride + row);
+        return new VideoFrame(pixels.subarray(0, row * height), {
           ...times,
           format: 'RGBX',
           codedWidth: width,
           codedHeight: height,
-          layout: [{ offset: 0, stride }],
           colorSpace: { primaries: 'bt709', transfer: 'iec61966-2-1', matrix: 'rgb', fullRange: true },
-        }),
+        });
+      },
     );
   }
 
