@@ -42,3 +42,24 @@ export function placeOf(form: HTMLFormElement): Place {
 export function endpoint({ server, stream }: Place, path: string): URL {
   return new URL(`${path}/${encodeURIComponent(stream)}`, server);
 }
+
+/** The button of a form runs something, and stops it: so does leaving the page. `label` stands on it while nothing runs. */
+export function runByForm(form: HTMLFormElement, label: string, run: (signal: AbortSignal) => Promise<void>): void {
+  const button = find<HTMLButtonElement>('go');
+  let stopping: AbortController | undefined;
+  const start = async (): Promise<void> => {
+    stopping = new AbortController();
+    button.textContent = 'Stop';
+    await run(stopping.signal);
+    stopping = undefined;
+    button.textContent = label;
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (stopping) stopping.abort();
+    else void start();
+  });
+  addEventListener('pagehide', () => stopping?.abort());
+  // Before this, a form would be sent the old way: with all its fields in the page's address.
+  button.disabled = false;
+}

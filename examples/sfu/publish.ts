@@ -1,7 +1,7 @@
 import { find, write } from '../demo/page.js';
 import { sourceSentence } from '../demo/sentences.js';
 import { ended, everySecond } from './connection.js';
-import { endpoint, fieldOf, openForm, type Place, placeOf } from './form.js';
+import { endpoint, fieldOf, openForm, type Place, placeOf, runByForm } from './form.js';
 import { drawsWhenHidden, openPicture, type PictureKind, type PictureSource } from './picture-source.js';
 import { refusalSentence } from './sentences.js';
 import { sizeSentence, TrafficMeter } from './traffic.js';
@@ -9,8 +9,6 @@ import { type HttpSession, publish } from './whip-whep.js';
 
 const form = openForm();
 const preview = find<HTMLVideoElement>('preview');
-/** Of what is published now. */
-let stopping: AbortController | undefined;
 
 function say(state: 'idle' | 'busy' | 'live', sentence: string): void {
   find('dot').dataset['state'] = state;
@@ -79,23 +77,10 @@ function show(track: MediaStreamTrack | undefined): void {
   if (track) preview.play().catch(() => undefined);
 }
 
-async function start(): Promise<void> {
-  const controller = new AbortController();
-  stopping = controller;
+runByForm(form, 'Publish', (signal) => {
   complain('');
-  find('go').textContent = 'Stop';
-  await run(controller.signal);
-  stopping = undefined;
-  find('go').textContent = 'Publish';
-}
-
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  if (stopping) stopping.abort();
-  else void start();
+  return run(signal);
 });
-// Before this, a form would be sent the old way: with all its fields in the page's address.
-find<HTMLButtonElement>('go').disabled = false;
 
 /** What the page says about the address follows the form. */
 function showAddress(): void {
@@ -110,7 +95,6 @@ preview.addEventListener('resize', () => {
   find('stage').style.aspectRatio = `${preview.videoWidth} / ${preview.videoHeight}`;
 });
 form.addEventListener('input', showAddress);
-addEventListener('pagehide', () => stopping?.abort());
 find('visible-note').hidden = drawsWhenHidden;
 say('idle', 'Press Publish.');
 showAddress();

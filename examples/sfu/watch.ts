@@ -1,6 +1,6 @@
 import { add, find, write } from '../demo/page.js';
 import { ended, everySecond, pause } from './connection.js';
-import { endpoint, fieldOf, openForm, type Place, placeOf } from './form.js';
+import { endpoint, fieldOf, openForm, type Place, placeOf, runByForm } from './form.js';
 import { levelSentence, mayPass, refusalSentence } from './sentences.js';
 import { readStreams, type StreamReport } from './streams.js';
 import { sizeSentence, TrafficMeter } from './traffic.js';
@@ -23,8 +23,6 @@ const FIGURES = [
 const form = openForm();
 const before = find<HTMLVideoElement>('before');
 const after = find<HTMLVideoElement>('after');
-/** Of what is watched now. */
-let stopping: AbortController | undefined;
 
 function say(state: 'idle' | 'busy' | 'live', sentence: string): void {
   find('dot').dataset['state'] = state;
@@ -164,28 +162,15 @@ function showNames(streams: readonly StreamReport[]): void {
   for (const { name } of streams) add(list, 'option', name);
 }
 
-async function start(): Promise<void> {
-  const controller = new AbortController();
-  stopping = controller;
+runByForm(form, 'Watch', async (signal) => {
   complain('');
-  find('go').textContent = 'Stop';
   try {
-    await run(placeOf(form), controller.signal);
+    await run(placeOf(form), signal);
   } catch (error) {
     complain(error instanceof Error ? error.message : String(error));
   }
-  say('idle', controller.signal.aborted ? 'Stopped.' : 'Nothing is watched.');
-  stopping = undefined;
-  find('go').textContent = 'Watch';
-}
-
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  if (stopping) stopping.abort();
-  else void start();
+  say('idle', signal.aborted ? 'Stopped.' : 'Nothing is watched.');
 });
-// Before this, a form would be sent the old way: with all its fields in the page's address.
-find<HTMLButtonElement>('go').disabled = false;
 
 function showAddress(): void {
   const place = { server: fieldOf(form, 'server'), stream: fieldOf(form, 'stream') };
@@ -202,7 +187,6 @@ split.addEventListener('input', () => {
   split.setAttribute('aria-valuetext', `${Math.round(Number(split.value))} % as sent`);
 });
 form.addEventListener('input', showAddress);
-addEventListener('pagehide', () => stopping?.abort());
 showAddress();
 // Whoever comes here wants to see it; before there is a stream the page says so, and waits.
-void start();
+form.requestSubmit();

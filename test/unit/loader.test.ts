@@ -82,6 +82,16 @@ describe('a model at a URL', () => {
     );
     expect(lacking).toMatchObject({ code: 'model-unavailable', recoverable: false });
   });
+
+  it('a file that is not wanted any more is not read, and nothing fails where nobody listens', async () => {
+    const leaving = new AbortController();
+    const reading = fetchOrRead(pathToFileURL(`models/${NAME}/manifest.json`).href, {
+      signal: leaving.signal,
+      cache: 'default',
+    });
+    leaving.abort();
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+  });
 });
 
 describe('a broken model is refused with the URL and what to do', () => {

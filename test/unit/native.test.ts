@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadedModel, StreamShape } from '../../src/engine/engine.js';
-import { noTimes } from '../../src/engine/engine.js';
+import { noTimes, wholePlan } from '../../src/engine/engine.js';
 import { type ConvSpec, type Tuning, USUAL_TUNING } from '../../src/engine/native/conv.js';
 import { ConvKernel } from '../../src/engine/native/conv-kernel.js';
 import type { Initialisers } from '../../src/engine/native/initialisers.js';
@@ -60,6 +60,53 @@ describe.each(SHIPPED_MODELS)('%s', (name) => {
 describe.each(['attention-tiny', 'attention-pixel-tiny', 'recurrent-tiny'])('%s', (name) => {
   it('answers its golden tile', async () => {
     expect(await verify(engine, await fixtureModel(name))).toBeLessThan(1e-4);
+  });
+});
+
+describe('a model that our kernels cannot make anything of', () => {
+  const size = { width: 24, height: 16 };
+  const plan = wholePlan(size);
+  const open = (model: LoadedModel) => engine.open(model, { size, encode: plan, fuse: plan, slots: 7 });
+
+  it.each<[string, (model: LoadedModel) => LoadedModel]>([
+    ['other settings', ({ manifest, files }) => ({ files, manifest: { ...manifest, settings: { dim: 999 } } })],
+    ['another family', ({ manifest, files }) => ({ files, manifest: { ...manifest, family: 'mana' } })],
+    [
+      'a graph that is none',
+      ({ manifest, files }) => ({
+        manifest,
+        files: new Map([...files, ['encode.onnx', new Uint8Array(99).fill(255)]]),
+      }),
+    ],
+    [
+      'the weights of another',
+      ({ manifest, files }) => ({ manifest, files: new Map([...files, ['fuse.onnx', files.get('encode.onnx')!]]) }),
+    ],
+  ])('%s: is left to the next backend, and nothing of it is kept', async (_, spoil) => {
+    const before = engine.liveResources;
+    const model = spoil(await shippedModel('mana-nano-x2'));
+    await expect(open(model)).rejects.toMatchObject({
+      code: 'backend-unavailable',
+      message: expect.stringMatching(/^Our kernels do not run the network mana-nano-x2: .+\.$/),
+    });
+    expect(engine.liveResources).toBe(before);
+  });
+
+  it('streams of one model that are opened at once share its weights, and give them back', async () => {
+    const before = engine.liveResources;
+    // Its own object: nobody has opened this one.
+    const model = { ...(await shippedModel('mana-nano-x2')) };
+    const streams = await Promise.all([open(model), open(model)]);
+    const both = engine.liveResources - before;
+    await streams[0]!.disposed();
+    const one = engine.liveResources - before;
+    // A stream's own is the same for each; what is left beyond it are the weights, once.
+    expect(both - one).toBeLessThan(one);
+    await streams[1]!.disposed();
+    expect(engine.liveResources).toBe(before);
+    const again = await open(model);
+    expect(engine.liveResources - before).toBe(one);
+    await again.disposed();
   });
 });
 

@@ -1,11 +1,11 @@
 import type { GpuScope } from '../webgpu/device.js';
+import { BindGroups } from './bind.js';
 
 /** A pipeline, and its bind groups: made on first use, and as few as there are combinations of the callers' planes. */
 export class Kernel {
   readonly #layout: GPUBindGroupLayout;
   readonly #pipeline: GPUComputePipeline;
-  readonly #numbers = new Map<GPUBuffer, number>();
-  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #groups = new BindGroups();
 
   constructor(
     readonly scope: GpuScope,
@@ -39,22 +39,12 @@ export class Kernel {
   }
 
   #group(planes: GPUBuffer[]): GPUBindGroup {
-    const key = planes.map((plane) => this.#number(plane)).join();
-    let group = this.#groups.get(key);
-    if (!group) {
+    return this.#groups.of(planes, () => {
       const entries = this.bindings(planes).map((bound, binding) => {
         if (!bound) throw new TypeError(`${this.label} lacks a plane.`);
         return { binding, resource: 'buffer' in bound ? bound : { buffer: bound } };
       });
-      group = this.scope.gpu.device.createBindGroup({ label: this.label, layout: this.#layout, entries });
-      this.#groups.set(key, group);
-    }
-    return group;
-  }
-
-  #number(plane: GPUBuffer): number {
-    const number = this.#numbers.get(plane) ?? this.#numbers.size;
-    this.#numbers.set(plane, number);
-    return number;
+      return this.scope.gpu.device.createBindGroup({ label: this.label, layout: this.#layout, entries });
+    });
   }
 }

@@ -16,3 +16,22 @@ export function bindGroup(
     })),
   });
 }
+
+/** Bind groups by what they bind: made when a set is first asked for, as many as there are sets. */
+export class BindGroups {
+  readonly #ids = new Map<Resource, number>();
+  readonly #groups = new Map<string, GPUBindGroup>();
+
+  of(resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
+    const key = resources.map((resource) => this.#id(resource)).join();
+    const group = this.#groups.get(key) ?? make();
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #id(resource: Resource): number {
+    const id = this.#ids.get(resource) ?? this.#ids.size;
+    this.#ids.set(resource, id);
+    return id;
+  }
+}

@@ -35,9 +35,6 @@ export interface Tuning {
 /** What is good on most GPUs: some 100 registers. */
 export const USUAL_TUNING: Tuning = { pixels: 4, groups: 4, workgroup: [8, 8] };
 
-/** Bytes of a WebGPU uniform buffer binding by default, within which weights must fit. */
-export const MOST_WEIGHT_BYTES = 65_536;
-
 /** The tuning as far as a kernel allows it: what follows a convolution needs all its channels in one invocation. */
 export function tuned(spec: ConvSpec, tuning: Tuning): Tuning {
   const all = spec.out / 4;

@@ -1,6 +1,6 @@
 import type { GpuScope } from '../webgpu/device.js';
 import { BlockKernel, type BlockSpec, blockWeightBytes, fitsBlock } from './block.js';
-import { type ConvSpec, MOST_WEIGHT_BYTES, type Precision, type Tuning, weightBytes } from './conv.js';
+import { type ConvSpec, type Precision, type Tuning, weightBytes } from './conv.js';
 import { ConvKernel } from './conv-kernel.js';
 import type { Initialisers } from './initialisers.js';
 import type { LiveSettings } from './settings.js';
@@ -88,13 +88,13 @@ export function eachLayer<T, U>(layers: Layers<T>, make: (layer: T) => U): Layer
   };
 }
 
-/** Whether the weights of all layers fit into uniform buffers. */
-export function fitsUniforms(layers: Layers<Layer>, precision: Precision): boolean {
+/** Whether the weights of all layers fit into uniform buffers of so many bytes. */
+export function fitsUniforms(layers: Layers<Layer>, precision: Precision, most: number): boolean {
   let fits = true;
   eachLayer(layers, (layer) => {
     const bytes =
       layer.kind === 'conv' ? weightBytes(layer.spec, precision) : blockWeightBytes(layer.spec, precision) / 2;
-    fits &&= bytes <= MOST_WEIGHT_BYTES;
+    fits &&= bytes <= most;
   });
   return fits;
 }

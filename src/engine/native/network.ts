@@ -3,7 +3,7 @@ import type { GpuNetwork, NetworkParts } from '../webgpu/network.js';
 import { DirectPicture } from '../webgpu/picture.js';
 import { Attention } from './attention.js';
 import type { AttentionWeights } from './attention-weights.js';
-import type { Resource } from './bind.js';
+import { BindGroups, type Resource } from './bind.js';
 import type { Precision } from './conv.js';
 import type { Kernel, Layers } from './layers.js';
 import type { LiveSettings } from './settings.js';
@@ -34,8 +34,7 @@ export class NativeNetwork implements GpuNetwork {
   readonly #planes: readonly [GPUBuffer, GPUBuffer, GPUBuffer];
   readonly #encodePlaces: readonly Place[];
   readonly #fusePlaces: readonly Place[];
-  readonly #groups = new Map<Kernel, Map<string, GPUBindGroup>>();
-  readonly #ids = new Map<Resource, number>();
+  readonly #groups = new Map<Kernel, BindGroups>();
   #out: GPUBuffer | undefined;
 
   constructor(
@@ -167,18 +166,9 @@ export class NativeNetwork implements GpuNetwork {
   }
 
   #group(kernel: Kernel, resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
-    const groups = this.#groups.get(kernel) ?? new Map<string, GPUBindGroup>();
+    const groups = this.#groups.get(kernel) ?? new BindGroups();
     this.#groups.set(kernel, groups);
-    const key = resources.map((resource) => this.#id(resource)).join();
-    const group = groups.get(key) ?? make();
-    groups.set(key, group);
-    return group;
-  }
-
-  #id(resource: Resource): number {
-    const id = this.#ids.get(resource) ?? this.#ids.size;
-    this.#ids.set(resource, id);
-    return id;
+    return groups.of(resources, make);
   }
 
   #place({ outer, core }: Tile): Place {

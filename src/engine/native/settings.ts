@@ -1,4 +1,3 @@
-import { UpscaleError } from '../../frame/errors.js';
 import type { Manifest } from '../../model/manifest.js';
 import { type AttentionSettings, attentionSettings } from './attention-settings.js';
 import type { Initialisers } from './initialisers.js';
@@ -20,16 +19,14 @@ export interface LiveSettings {
 
 /**
  * Reads from the weights of a network what it is made of.
- * @throws UpscaleError `backend-unavailable` where our kernels do not know such a network
+ * @throws RangeError that says why, where our kernels do not know such a network
  */
 export function liveSettings(manifest: Manifest, encode: Initialisers, fuse: Initialisers): LiveSettings {
-  const { name, family, scale, window, tile } = manifest;
+  const { scale, window, tile } = manifest;
   const refuse = (why: string): never => {
-    throw new UpscaleError('backend-unavailable', `Our kernels do not run the network ${name}: ${why}.`, {
-      recoverable: false,
-    });
+    throw new RangeError(why);
   };
-  if (family !== 'mana-live' || window !== 7 || tile) refuse(`it is of the family ${family}`);
+  if (window !== 7 || tile) refuse('it has another window, or tiles of its own');
   const attention = attentionSettings(manifest.settings ?? {});
   if (fuse.has('attn.q.weight') !== (attention !== undefined)) refuse('its manifest does not tell of its attention');
   const settings: LiveSettings = {
@@ -49,7 +46,8 @@ export function liveSettings(manifest: Manifest, encode: Initialisers, fuse: Ini
   if (!fours || channels === 0) refuse('its channels do not come in fours');
   if (encoderBlocks < 1 || decoderBlocks < 1) refuse('it has no residual blocks');
   // Eight storage buffers are what every GPU has: these, the features, and the result.
-  if (nearFrames.length > 6 || (dims(fuse, 'wn')[1] ?? 0) !== near * nearFrames.length) refuse('of its neighbours');
+  if (nearFrames.length > 6 || (dims(fuse, 'wn')[1] ?? 0) !== near * nearFrames.length)
+    refuse('its neighbours are too many, or not those of its manifest');
   return settings;
 }
 

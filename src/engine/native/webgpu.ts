@@ -1,4 +1,4 @@
-import { UpscaleError } from '../../frame/errors.js';
+import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { LoadedModel, StreamShape } from '../engine.js';
 import type { GpuDevice, GpuScope } from '../webgpu/device.js';
 import { createGpuEngine, type GpuEngineOptions, type WebGpuEngine } from '../webgpu/engine.js';
@@ -24,59 +24,77 @@ export function createNativeEngine(options: NativeOptions): Promise<WebGpuEngine
   return createGpuEngine(options, (gpu) => new NativeNetworks(gpu, options.tuning ?? USUAL_TUNING));
 }
 
+/** What streams of a model share. */
 interface Shared {
   readonly scope: GpuScope;
   readonly settings: LiveSettings;
   readonly kernels: Layers<Kernel>;
   readonly attention: AttentionWeights | undefined;
   readonly precision: Precision;
+}
+
+interface Entry {
+  readonly shared: Promise<Shared>;
   users: number;
 }
 
 /** Networks of our own kernels; streams of one model share its weights. */
 export class NativeNetworks implements NetworkSource {
   readonly backend = 'webgpu-native';
-  readonly #shared = new Map<LoadedModel, Shared>();
+  readonly #entries = new Map<LoadedModel, Entry>();
 
   constructor(
     readonly gpu: GpuDevice,
     readonly tuning: Tuning,
   ) {}
 
+  /** Whatever our kernels cannot make of a model is a reason to take ONNX Runtime for it, not to give the model up. */
   async lease(model: LoadedModel, shape: StreamShape): Promise<NetworkLease> {
-    if (shape.fuse.overlap > 0) throw new UpscaleError('backend-unavailable', 'Our kernels do not blend tiles.');
-    const shared = this.#shared.get(model) ?? (await this.gpu.checked(() => this.#share(model)));
-    this.#shared.set(model, shared);
-    shared.users++;
-    return {
-      captured: false,
-      make: (parts) => new NativeNetwork(parts, shared.settings, shared.kernels, shared.attention, shared.precision),
-      release: async () => {
-        shared.users--;
-        if (shared.users > 0) return;
-        this.#shared.delete(model);
-        shared.scope.dispose();
-      },
+    if (shape.fuse.overlap > 0) throw refusal(model, 'its tiles are blended');
+    const entry = this.#entries.get(model) ?? { shared: this.#share(model), users: 0 };
+    this.#entries.set(model, entry);
+    entry.users++;
+    const release = async (): Promise<void> => {
+      entry.users--;
+      if (entry.users > 0) return;
+      if (this.#entries.get(model) === entry) this.#entries.delete(model);
+      (await entry.shared.catch(() => undefined))?.scope.dispose();
     };
+    try {
+      const { settings, kernels, attention, precision } = await entry.shared;
+      const make: NetworkLease['make'] = (parts) => new NativeNetwork(parts, settings, kernels, attention, precision);
+      return { captured: false, make, release };
+    } catch (thrown) {
+      await release();
+      throw thrown;
+    }
   }
 
-  #share(model: LoadedModel): Shared {
+  async #share(model: LoadedModel): Promise<Shared> {
+    const scope = this.gpu.scope();
+    try {
+      return await this.gpu.checked(() => this.#make(model, scope));
+    } catch (thrown) {
+      scope.dispose();
+      throw refusal(model, reasonOf(thrown), thrown);
+    }
+  }
+
+  #make(model: LoadedModel, scope: GpuScope): Shared {
     const { manifest } = model;
+    // Before its files are read: those of other families are large.
+    if (manifest.family !== 'mana-live') throw new RangeError(`it is of the family ${manifest.family}`);
     const encode = this.#read(model, manifest.encode.file);
     const fuse = this.#read(model, manifest.fuse.file);
     const settings = liveSettings(manifest, encode.weights, fuse.weights);
     const precision = encode.half ? 'f16' : 'f32';
     const layers = layersOf(settings, precision);
-    if (!fitsUniforms(layers, precision)) {
-      throw new UpscaleError('backend-unavailable', `The network ${manifest.name} is too large for our kernels.`, {
-        recoverable: false,
-      });
-    }
-    const scope = this.gpu.scope();
+    const most = this.gpu.device.limits.maxUniformBufferBindingSize;
+    if (!fitsUniforms(layers, precision, most)) throw new RangeError('its weights are more than uniform buffers hold');
     const weights: Initialisers = new Map([...encode.weights, ...fuse.weights]);
     const attention = settings.attention && attentionWeights(settings.attention, weights);
     const kernels = kernelsOf(scope, layers, weights, this.tuning, precision);
-    return { scope, settings, precision, kernels, attention, users: 0 };
+    return { scope, settings, precision, kernels, attention };
   }
 
   #read({ files, manifest }: LoadedModel, file: string): { weights: Initialisers; half: boolean } {
@@ -84,4 +102,9 @@ export class NativeNetworks implements NetworkSource {
     if (!bytes) throw new UpscaleError('model-invalid', `The file ${file} of ${manifest.name} is missing.`);
     return readInitialisers(bytes);
   }
+}
+
+function refusal({ manifest }: LoadedModel, why: string, cause?: unknown): UpscaleError {
+  const sentence = `Our kernels do not run the network ${manifest.name}: ${why.replace(/\.$/, '')}.`;
+  return new UpscaleError('backend-unavailable', sentence, { recoverable: false, ...(cause ? { cause } : {}) });
 }

@@ -1,10 +1,11 @@
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 
-/** Limits that are raised to what the adapter has: ONNX Runtime and whole-picture planes use them. */
+/** Limits that are raised to what the adapter has: ONNX Runtime, whole-picture planes and weights use them. */
 const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
+  'maxUniformBufferBindingSize',
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',

@@ -1,6 +1,7 @@
 import type { MediaMetrics } from '../metrics.js';
 import type { OpenProcessor, VideoProcessor } from '../processor.js';
 import { FrameAssembler } from '../rtp/assembler.js';
+import { KeyframeRequests } from '../rtp/keyframe-requests.js';
 import { OutputTrack } from '../rtp/output-track.js';
 import { ticksOf } from '../rtp/packet.js';
 import type { FeedPacket } from './feed.js';
@@ -23,8 +24,6 @@ export interface UpscaledVideoSettings {
 const PROCESSOR = { id: 'processor', timeBase: 'feed' } as const;
 const SOURCE = { id: 'source', timeBase: 'feed' } as const;
 const TICKS_PER_MS = 90;
-/** Keyframes are large: what many viewers ask for within this time is one. */
-const KEYFRAME_EVERY_MS = 250;
 
 /**
  * The upscaled form of a stream: whole pictures go to a processor, what it makes goes out as one RTP stream, and where the
@@ -40,8 +39,8 @@ export class UpscaledVideo {
   #captureMs: number | undefined;
   #forwarding = false;
   #bitrate = 0;
-  #keyframeAtMs = Number.NEGATIVE_INFINITY;
-  #keyframeDue = false;
+  /** Keyframes are large: what many viewers ask for until one comes is one. */
+  readonly #keyframes = new KeyframeRequests({ send: () => this.#processor.requestKeyframe() });
   readonly #counts = { received: 0, upscaled: 0, overload: 0, gaps: 0 };
   #closed = false;
 
@@ -72,11 +71,13 @@ export class UpscaledVideo {
           const ticks = ticksOf(picture.timestampUs);
           this.#captureMs = this.#captureOf(ticks);
           this.#counts.upscaled++;
+          if (picture.key) this.#keyframes.arrived();
           this.#track.picture(PROCESSOR.id, picture, settings.now());
         },
         forward: (on) => {
           if (this.#closed) return;
           this.#forwarding = on;
+          this.#keyframes.arrived();
           this.#track.select(on ? SOURCE : PROCESSOR);
         },
         keyframeWanted: () => !this.#closed && settings.keyframeWanted(),
@@ -106,20 +107,15 @@ export class UpscaledVideo {
   /** Does what is due; called some 50 times a second. */
   tick(nowMs: number): void {
     this.#assembler.tick(nowMs);
-    if (!this.#keyframeDue || nowMs - this.#keyframeAtMs < KEYFRAME_EVERY_MS) return;
-    this.#keyframeDue = false;
-    this.#keyframeAtMs = nowMs;
-    this.#processor.requestKeyframe();
+    this.#keyframes.tick(nowMs);
   }
 
   /** A viewer needs a keyframe. */
   requestKeyframe(): void {
     if (this.#closed) return;
+    // A processor that is too busy makes none.
     if (this.#forwarding) this.#settings.keyframeWanted();
-    // While one takes over from the other both are asked.
-    if (this.#forwarding && this.forwarding) return;
-    this.#keyframeDue = true;
-    this.tick(this.#settings.now());
+    else this.#keyframes.request(this.#settings.now());
   }
 
   setBitrate(bitrate: number): void {
