@@ -16,11 +16,15 @@ export interface Adapter {
   request(): Promise<GPUAdapter>;
 }
 
+/** Levels of WebGPU, the first one found counts. A browser may have different adapters for them. */
+export const LEVELS = ['core', 'compatibility'] as const;
+
 /**
  * Finds the adapter that a stream would get, or one of the compatibility level where there is no other.
+ * @param levels that are asked for
  * @throws Error with a sentence for the visitor
  */
-export async function findAdapter(): Promise<Adapter> {
+export async function findAdapter(levels: readonly string[] = LEVELS): Promise<Adapter> {
   const { gpu } = navigator;
   if (!gpu) {
     throw new Error(
@@ -29,7 +33,7 @@ export async function findAdapter(): Promise<Adapter> {
         : 'WebGPU is for secure pages only: open this one from https or from localhost.',
     );
   }
-  for (const featureLevel of ['core', 'compatibility']) {
+  for (const featureLevel of levels) {
     const request = () => gpu.requestAdapter({ powerPreference: 'high-performance', featureLevel });
     const adapter = await request();
     if (!adapter) continue;

@@ -1,6 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { reasonOf } from '../../src/frame/errors.js';
-import { type Adapter, findAdapter } from './adapter.js';
+import { type Adapter, findAdapter, LEVELS } from './adapter.js';
 import { bench } from './bench.js';
 import { showAdapter, showReport } from './page.js';
 import { type RunSettings, settingsOf, sizeOf } from './settings.js';
@@ -8,7 +8,7 @@ import { type RunSettings, settingsOf, sizeOf } from './settings.js';
 /** Where the page stands, for those who watch it from outside: `data-state` of its body. */
 type State = 'starting' | 'ready' | 'running' | 'done' | 'failed';
 
-const DEFAULTS = { rounds: 5, roundMs: 120 };
+const DEFAULTS = { levels: LEVELS, rounds: 5, roundMs: 120 };
 
 const element = <E extends HTMLElement>(id: string): E => document.getElementById(id) as E;
 const form = element<HTMLFormElement>('form');
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
   state('starting', 'Looking for a GPU.');
   try {
     asked = settingsOf(new URLSearchParams(location.search));
-    adapter = await findAdapter();
+    adapter = await findAdapter(asked.levels);
     showAdapter(adapter);
     state(
       'ready',

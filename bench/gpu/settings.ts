@@ -1,4 +1,5 @@
 import type { Size } from '../../src/frame/frame.js';
+import { LEVELS } from './adapter.js';
 
 /** What a run is to do. */
 export interface RunSettings {
@@ -6,6 +7,8 @@ export interface RunSettings {
   readonly sizes: readonly Size[];
   /** Search for a tuning even where one is remembered. */
   readonly again: boolean;
+  /** Levels of WebGPU that an adapter is asked for at. */
+  readonly levels: readonly string[];
   /** Rounds of either engine, for medians. */
   readonly rounds: number;
   /** What one engine is measured for in a round, about. */
@@ -25,9 +28,14 @@ export function settingsOf(query: URLSearchParams): Partial<RunSettings> {
   const models = list('models');
   const unknown = models?.find((model) => !MODELS.includes(model));
   if (unknown !== undefined) throw new Error(`There is no network ${unknown} here; there are ${MODELS.join(' and ')}.`);
+  const levels = list('levels');
+  if (levels?.some((level) => !(LEVELS as readonly string[]).includes(level))) {
+    throw new Error(`levels are of ${LEVELS.join(' and ')}, not ${levels}.`);
+  }
   const sizes = list('sizes')?.map(sizeOf);
   return {
     ...(models ? { models } : {}),
+    ...(levels ? { levels } : {}),
     ...(sizes ? { sizes } : {}),
     ...natural(query, 'rounds', 100),
     ...natural(query, 'roundMs', 10_000),

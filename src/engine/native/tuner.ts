@@ -1,4 +1,4 @@
-import { UpscaleError } from '../../frame/errors.js';
+import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Precision, Tuning } from './conv.js';
 
 /**
@@ -75,7 +75,10 @@ export async function tune(options: TuneOptions): Promise<{ readonly best: Tunin
     tried.push(result);
     onTried?.(result, tried.length, candidates.length);
   }
-  if (!best) throw new UpscaleError('backend-unavailable', 'No tuning of our kernels runs on this adapter.', { cause });
+  if (!best) {
+    const sentence = `No tuning of our kernels runs on this adapter: ${reasonOf(cause)}`;
+    throw new UpscaleError('backend-unavailable', sentence, { cause });
+  }
   return { best: best.tuning, tried };
 }
 
