@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 /** Most that everything of ours which a browser may load can weigh, gzipped. */
-const BUDGET_BYTES = 61 * 1024;
+const BUDGET_BYTES = 77 * 1024;
 const BROWSER_FILES = ['index.js', 'io.worker.js', 'engine.worker.js', 'audio-delay.worklet.js'];
 const ORT_FILES = [
   'ort.wasm.min.mjs',

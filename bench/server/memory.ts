@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeenPicture } from '../../test/pages/whep.js';
 import { distinct, faults } from '../../test/support/whep-rig.js';
 import { isFlat, type Trend, trendOf } from '../soak/trend.js';
-import { withRig } from './rig.js';
+import { type ServerRig, withRig } from './rig.js';
 
 /** A long run of one published stream, watched as sent and upscaled. */
 export interface MemoryResult {
@@ -19,9 +19,11 @@ export interface MemoryResult {
 const SAMPLE_MS = 2_000;
 /** Growth in MiB a minute that is called none. */
 const FLAT = 0.2;
+/** A small heap is collected often: what grows then is no garbage that waits. */
+const SMALL_HEAP = ['--max-old-space-size=48', '--max-semi-space-size=2'];
 
 export function memory(minutes: number): Promise<MemoryResult> {
-  return withRig(['--lookahead', '0'], async (rig) => {
+  const run = async (rig: ServerRig): Promise<MemoryResult> => {
     await rig.publish('p', 'a', { codec: 'vp8', width: 160, height: 90, fps: 25 });
     await rig.watch('s', 'a', 'source');
     await rig.watch('u', 'a', 'upscaled');
@@ -44,5 +46,6 @@ export function memory(minutes: number): Promise<MemoryResult> {
     const trend = trendOf(settled);
     const cores = ((await rig.cpuSeconds()) - cpu) / (minutes * 60);
     return { minutes, trend, flat: isFlat(trend, FLAT), pictures, wrong, cores };
-  });
+  };
+  return withRig(['--lookahead', '0'], run, SMALL_HEAP);
 }

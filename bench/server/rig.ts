@@ -22,9 +22,13 @@ export interface ServerRig {
 const PROGRAM = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const CLOCK_TICKS = 100;
 
-/** Runs something with a server and a browser, and ends both. `flags` are the server's. */
-export async function withRig<T>(flags: readonly string[], use: (rig: ServerRig) => Promise<T>): Promise<T> {
-  const { child, url } = await serve(flags);
+/** Runs something with a server and a browser, and ends both. `flags` are the server's, `nodeFlags` its Node's. */
+export async function withRig<T>(
+  flags: readonly string[],
+  use: (rig: ServerRig) => Promise<T>,
+  nodeFlags: readonly string[] = [],
+): Promise<T> {
+  const { child, url } = await serve(flags, nodeFlags);
   const pages = await startServer();
   const browser = await launchChromium();
   try {
@@ -67,9 +71,12 @@ export async function withRig<T>(flags: readonly string[], use: (rig: ServerRig)
   }
 }
 
-async function serve(flags: readonly string[]): Promise<{ child: ChildProcess; url: string }> {
+async function serve(
+  flags: readonly string[],
+  nodeFlags: readonly string[],
+): Promise<{ child: ChildProcess; url: string }> {
   const all = ['serve', '--port', '0', '--log-level', 'warn', '--drain-ms', '0', ...flags];
-  const child = spawn(process.execPath, [PROGRAM, ...all], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeFlags, PROGRAM, ...all], { stdio: ['ignore', 'inherit', 'pipe'] });
   const url = await new Promise<string>((resolve, reject) => {
     let printed = '';
     child.stderr.on('data', (data) => {

@@ -15,7 +15,8 @@ const DEFAULTS: readonly string[] = ['model=auto', 'backend=auto', 'lookahead=3'
 /** What `fallback` events speak of, as people call it. */
 const THINGS: Readonly<Record<string, string>> = {
   network: 'the network',
-  webgpu: 'WebGPU',
+  'webgpu-native': 'our WebGPU kernels',
+  webgpu: 'ONNX Runtime on WebGPU',
   wasm: 'WASM, on the processor',
   fast: 'the browser’s own scaling',
   ended: 'nothing, the stream is over',
@@ -80,7 +81,7 @@ export function levelSentence(stats: UpscaleStats): string {
 /** The backend as people call it, with its description. */
 export function backendName({ backend, backendDescription }: UpscaleStats): string {
   if (backend === null) return 'none';
-  const name = backend === 'webgpu' ? 'WebGPU' : backend.toUpperCase();
+  const name = backend.startsWith('webgpu') ? 'WebGPU' : backend.toUpperCase();
   return backendDescription ? `${name} (${backendDescription})` : name;
 }
 

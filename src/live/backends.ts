@@ -10,6 +10,15 @@ import type { StreamSettings } from './protocol.js';
 export interface Verified<F> {
   readonly engine: Engine<F, F>;
   readonly model: LoadedModel;
+  /** What the model computes in, where an engine has both. */
+  readonly precision?: 'f16' | 'f32';
+  /** Why this engine, for a person. */
+  readonly why?: string;
+}
+
+/** An engine in use, for a person: what it is, what it computes in and why it was taken. */
+export function describe<F>({ engine, precision, why }: Verified<F>): string {
+  return [engine.description, precision, why].filter(Boolean).join(', ');
 }
 
 /** A stream that waits for its engine and model. */
@@ -54,9 +63,15 @@ export class Backends<F> implements Choice<F> {
     readonly lost: (backend: Backend, reason: string) => void,
   ) {}
 
-  /** The first backend of the user's choice that starts and computes the golden tile rightly. */
-  async choose(settings: StreamSettings, waiting: Waiting = {}): Promise<Verified<F>> {
-    const candidates = this.source.candidates(settings);
+  /**
+   * The first backend of the user's choice that starts and computes the golden tile rightly.
+   * @param candidates other backends than the source's, best first
+   */
+  async choose(
+    settings: StreamSettings,
+    waiting: Waiting = {},
+    candidates: readonly Backend[] = this.source.candidates(settings),
+  ): Promise<Verified<F>> {
     for (const [i, backend] of candidates.entries()) {
       try {
         return await this.#verify(backend, settings, waiting);
@@ -92,7 +107,9 @@ export class Backends<F> implements Choice<F> {
           recoverable: false,
         });
       }
-      return { engine, model: await this.#right(engine, model) };
+      const right = await this.#right(engine, model);
+      if (!engine.backend.startsWith('webgpu')) return { engine, model: right };
+      return { engine, model: right, precision: right === model ? 'f32' : 'f16' };
     } finally {
       signal?.removeEventListener('abort', leave);
       // A backend that did not start needs no model.

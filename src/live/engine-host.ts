@@ -6,7 +6,7 @@ import type { Variant } from '../pipeline/levels.js';
 import { sumOf } from '../pipeline/session.js';
 import { computedOverKept } from '../pipeline/tiles.js';
 import { noCounts } from '../pipeline/upscaler.js';
-import type { Choice, Verified } from './backends.js';
+import { type Choice, describe, type Verified } from './backends.js';
 import { EngineLane } from './engine-lane.js';
 import type { EngineReport, FromEngine, Platform, StreamSettings, ToEngine } from './protocol.js';
 import type { MessageScope } from './scope.js';
@@ -218,7 +218,7 @@ class EngineStreamHost<P extends Platform> {
     const sessions = [...this.#lanes.values()].map(({ session }) => session);
     return {
       backend: engine.backend,
-      description: engine.description,
+      description: describe(lane.verified),
       model: model.manifest.name,
       computedOverKept: computedOverKept(upscaler.plan),
       rehearsedMs: lane.session.rehearsedMs,

@@ -1,4 +1,5 @@
 import type { Backend, Engine } from '../engine/engine.js';
+import { createNativeEngine } from '../engine/native/webgpu.js';
 import { OrtCpuEngine } from '../engine/ort/cpu.js';
 import type { FrameMemory } from '../engine/ort/cpu-stream.js';
 import { OrtRunner } from '../engine/ort/graph-runner.js';
@@ -6,12 +7,15 @@ import { loadOrt } from '../engine/ort/runtime.js';
 import { createWebGpuEngine } from '../engine/ort/webgpu.js';
 import { UpscaleError } from '../frame/errors.js';
 import { PlaneReader } from '../frame/video-frame.js';
-import { Backends } from '../live/backends.js';
+import { Backends, type Choice } from '../live/backends.js';
+import { FasterChoice } from '../live/faster.js';
 import type { StreamSettings } from '../live/protocol.js';
-import { ModelCache } from '../model/cache.js';
-import { ModelLoader } from '../model/loader.js';
+import { ModelCache, type Store } from '../model/cache.js';
+import { ModelLoader, type ModelLocation } from '../model/loader.js';
 import { defaultModel, isShipped } from '../model/registry.js';
+import type { PackedModel } from '../model/source.js';
 import { WebStore } from '../model/web-store.js';
+import { adapterHere, browserContest, isSoftware, noteOrt } from './browser-contest.js';
 import type { WorkerAssets } from './browser-platform.js';
 
 /** An engine that runs frames of the browser. */
@@ -21,30 +25,40 @@ export type BrowserEngine = Engine<VideoFrame, VideoFrame>;
 export function browserBackends(
   assets: WorkerAssets,
   lost: (backend: Backend, reason: string) => void,
-): Backends<VideoFrame> {
-  return new Backends<VideoFrame>(
+): Choice<VideoFrame> {
+  const store = new WebStore();
+  const locate = ({ model, scale }: StreamSettings, backend: Backend): ModelLocation | PackedModel => {
+    if (typeof model !== 'string') return model;
+    const name = model === 'auto' ? defaultModel(backend, scale) : model;
+    return isShipped(name) ? assets.models[name] : { manifest: name };
+  };
+  const backends = new Backends<VideoFrame>(
     {
-      candidates: ({ backend }) => (backend === 'wasm' ? ['wasm'] : ['webgpu', 'wasm']),
+      candidates: ({ backend }) => ALL.slice(backend === 'auto' ? 0 : ALL.indexOf(backend)),
       start: (backend, settings, gone) =>
-        backend === 'webgpu' ? startWebGpu(assets, settings, gone) : startWasm(assets, settings),
-      locate: (backend, { model, scale }) => {
-        if (typeof model !== 'string') return model;
-        const name = model === 'auto' ? defaultModel(backend, scale) : model;
-        return isShipped(name) ? assets.models[name] : { manifest: name };
-      },
+        backend === 'wasm' ? startWasm(assets, settings) : startWebGpu(backend, assets, store, settings, gone),
+      locate: (backend, settings) => locate(settings, backend),
     },
-    new ModelLoader({ cache: new ModelCache(new WebStore()) }),
+    new ModelLoader({ cache: new ModelCache(store) }),
     lost,
+  );
+  return new FasterChoice(
+    backends,
+    browserContest(assets, store, (settings) => locate(settings, 'webgpu')),
   );
 }
 
+/** Best first. */
+const ALL: readonly Backend[] = ['webgpu-native', 'webgpu', 'wasm'];
+
 async function startWebGpu(
+  backend: Backend,
   assets: WorkerAssets,
+  store: Store,
   settings: StreamSettings,
-  lost: (reason: string) => void,
+  onLost: (reason: string) => void,
 ): Promise<BrowserEngine> {
-  const gpu = (navigator as Navigator & { gpu?: GPU }).gpu;
-  const adapter = await gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  const adapter = await adapterHere();
   if (!adapter) throw new UpscaleError('backend-unavailable', 'This browser has no WebGPU adapter.');
   // Asked for by name, an adapter in software is taken; left to us, WASM is many times faster than it.
   if (settings.backend === 'auto' && isSoftware(adapter)) {
@@ -53,12 +67,10 @@ async function startWebGpu(
       'The WebGPU adapter here works in software, which is slower than WASM.',
     );
   }
-  const runtime = await loadOrt(assets.ort.webgpu, 1);
-  return createWebGpuEngine({
-    adapter,
-    runtime,
-    onLost: lost,
-  });
+  if (backend === 'webgpu-native') return createNativeEngine({ adapter, onLost });
+  const engine = await createWebGpuEngine({ adapter, runtime: await loadOrt(assets.ort.webgpu, 1), onLost });
+  void noteOrt(assets, store);
+  return engine;
 }
 
 async function startWasm(assets: WorkerAssets, { threads }: StreamSettings): Promise<BrowserEngine> {
@@ -79,11 +91,4 @@ function videoFrameMemory(): FrameMemory<VideoFrame, VideoFrame> {
         ...(durationUs === undefined ? {} : { duration: durationUs }),
       }),
   };
-}
-
-function isSoftware(adapter: GPUAdapter): boolean {
-  const { architecture, description, isFallbackAdapter } = adapter.info as GPUAdapterInfo & {
-    isFallbackAdapter?: boolean;
-  };
-  return isFallbackAdapter === true || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
 }

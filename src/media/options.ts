@@ -6,10 +6,13 @@ import type { AssetUrls } from './assets.js';
 /** Choices for upscaling in the browser. */
 export interface BrowserUpscaleOptions extends UpscaleOptions {
   /**
-   * Where the network runs. Default `auto`: WebGPU when there is a real adapter that computes rightly, else WASM.
-   * Asking for `webgpu` by name also takes an adapter in software; it still falls back to WASM when there is none.
+   * Where the network runs: `webgpu-native`, our own WebGPU kernels; `webgpu`, ONNX Runtime on WebGPU; `wasm`, ONNX Runtime
+   * on the processor. Default `auto`: WebGPU when there is a real adapter that computes rightly, by our kernels where they
+   * know the model and ONNX Runtime was not found to be faster here, else WASM.
+   * Asking for WebGPU by name also takes an adapter in software; it still falls back when there is none: from our kernels to
+   * ONNX Runtime, and from there to WASM.
    */
-  readonly backend?: 'auto' | 'webgpu' | 'wasm';
+  readonly backend?: 'auto' | 'webgpu-native' | 'webgpu' | 'wasm';
   /**
    * Size of every output frame, in pixels. Default: `scale` times the first source frame; give it when the source may
    * start smaller than it becomes, as WebRTC does.
@@ -38,7 +41,7 @@ export interface BrowserUpscaleOptions extends UpscaleOptions {
   readonly signal?: AbortSignal;
 }
 
-const BACKENDS: readonly unknown[] = ['auto', 'webgpu', 'wasm'];
+const BACKENDS: readonly unknown[] = ['auto', 'webgpu-native', 'webgpu', 'wasm'];
 const MOST_THREADS = 4;
 
 /**
@@ -48,7 +51,9 @@ const MOST_THREADS = 4;
 export function checkBrowserOptions(options: BrowserUpscaleOptions = {}): StreamSettings {
   const checked = checkUpscaleOptions(options);
   const { backend = 'auto', size, maxTilePixels, threads, priority = 0, endWithSource = true, signal } = options;
-  if (!BACKENDS.includes(backend)) throw new TypeError("options.backend must be 'auto', 'webgpu' or 'wasm'.");
+  if (!BACKENDS.includes(backend)) {
+    throw new TypeError("options.backend must be 'auto', 'webgpu-native', 'webgpu' or 'wasm'.");
+  }
   if (size !== undefined && !(isSide(size?.width) && isSide(size?.height))) {
     throw new TypeError('options.size, when provided, must be { width, height } in whole pixels, 1 to 16384.');
   }

@@ -68,6 +68,8 @@ export interface Manifest {
    * of exactly `size x size` pixels, and where they overlap, by `overlap` pixels, their outputs are blended linearly.
    */
   readonly tile?: TileSpec;
+  /** What the network was made with, by its trainer's names: only those who know the family look at it. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   readonly encode: EncodeSpec;
   readonly fuse: FuseSpec;
   /** Files of the same graphs in fp16 between fp32 inputs and outputs, and what they may be off the golden answer. */

@@ -1,11 +1,10 @@
 import { availableParallelism } from 'node:os';
-import type { OrtBackend } from '../engine/ort/graph-runner.js';
 import type { Size } from '../frame/frame.js';
 import type { StreamSettings } from '../live/protocol.js';
 import { checkUpscaleOptions, type UpscaleOptions } from '../pipeline/options.js';
 
 /** Where the network runs in Node: `wasm` everywhere, the others by `onnxruntime-node` where that is installed. */
-export type NodeBackend = OrtBackend;
+export type NodeBackend = 'wasm' | 'cpu' | 'cuda' | 'webgpu';
 
 /** Choices for upscaling in Node. */
 export interface NodeStreamOptions extends UpscaleOptions {

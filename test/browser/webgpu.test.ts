@@ -200,18 +200,25 @@ describe('WebGPU in the workers', () => {
     page = await open('swiftshader');
   });
 
-  test('a stream’s output is that of WASM within 1 level, and statistics name the backend', async () => {
-    type Result = Awaited<ReturnType<typeof againstWasmInWorkers>>;
-    const { backends, levels } = await inPage<Result>(page, 'webgpu-worker', 'againstWasmInWorkers');
-    expect(backends).toEqual(['wasm', 'webgpu']);
-    expect(levels).toHaveLength(3);
-    expect(Math.max(...levels)).toBeLessThanOrEqual(1);
-  }, 180_000);
+  test.each(['webgpu', 'webgpu-native'])(
+    '%s: a stream’s output is that of WASM within 1 level, and statistics name the backend',
+    async (backend) => {
+      type Result = Awaited<ReturnType<typeof againstWasmInWorkers>>;
+      const { backends, levels } = await inPage<Result>(page, 'webgpu-worker', 'againstWasmInWorkers', backend);
+      expect(backends).toEqual(['wasm', backend]);
+      expect(levels).toHaveLength(3);
+      expect(Math.max(...levels)).toBeLessThanOrEqual(1);
+    },
+    180_000,
+  );
 
   test('an adapter in software is not taken unless it is asked for by name', async () => {
     const { backend, fallbacks } = await inPage<Choice>(page, 'webgpu-worker', 'choosing', 'auto', false);
     expect(backend).toBe('wasm');
-    expect(fallbacks).toEqual([expect.stringMatching(/^webgpu wasm .*works in software/)]);
+    expect(fallbacks).toEqual([
+      expect.stringMatching(/^webgpu-native webgpu .*works in software/),
+      expect.stringMatching(/^webgpu wasm .*works in software/),
+    ]);
   });
 
   test('a backend that computes wrongly is refused, the next is taken, and the reason is told', async () => {

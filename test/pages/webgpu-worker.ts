@@ -9,7 +9,9 @@ const MINUTES = 600_000;
 const LOOKAHEAD = 1;
 
 /** Pixels of frames 5 to 7 of the pan, each from the window around it, as a backend makes them in the workers. */
-async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | null; pixels: Uint8Array[] }> {
+async function outputs(
+  backend: 'wasm' | 'webgpu' | 'webgpu-native',
+): Promise<{ backend: string | null; pixels: Uint8Array[] }> {
   const source = new Subject<VideoFrame>();
   const pixels = new Map<number, Uint8Array>();
   const copies: Promise<void>[] = [];
@@ -63,10 +65,12 @@ async function outputs(backend: 'wasm' | 'webgpu'): Promise<{ backend: string | 
   return { backend: used, pixels: [5, 6, 7].map((index) => pixels.get(index) ?? new Uint8Array()) };
 }
 
-/** Largest difference between the two backends, in levels, for three frames. */
-export async function againstWasmInWorkers(): Promise<{ backends: (string | null)[]; levels: number[] }> {
+/** Largest difference of a backend from WASM, in levels, for three frames. */
+export async function againstWasmInWorkers(
+  backend: 'webgpu' | 'webgpu-native',
+): Promise<{ backends: (string | null)[]; levels: number[] }> {
   const wasm = await outputs('wasm');
-  const webgpu = await outputs('webgpu');
+  const webgpu = await outputs(backend);
   const levels = wasm.pixels.map((pixels, i) => {
     const other = webgpu.pixels[i] as Uint8Array;
     if (pixels.length === 0 || pixels.length !== other.length) return Number.MAX_VALUE;

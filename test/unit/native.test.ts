@@ -15,6 +15,7 @@ import type { Size } from '../../src/frame/frame.js';
 import { SHIPPED_MODELS } from '../../src/model/registry.js';
 import { planStream } from '../../src/pipeline/tiles.js';
 import { convolve } from '../support/conv-reference.js';
+import { fixtureModel } from '../support/fixtures.js';
 import { planarMemory, shippedModel, wasmEngine } from '../support/models.js';
 import { nodeAdapter } from '../support/node-gpu.js';
 import { photoFrame } from '../support/pictures.js';
@@ -53,6 +54,12 @@ function pan({ width, height }: Size, count: number): Float32Array {
 describe.each(SHIPPED_MODELS)('%s', (name) => {
   it('answers its golden tile', async () => {
     expect(await verify(engine, await shippedModel(name))).toBeLessThan(1e-4);
+  });
+});
+
+describe.each(['attention-tiny', 'attention-pixel-tiny', 'recurrent-tiny'])('%s', (name) => {
+  it('answers its golden tile', async () => {
+    expect(await verify(engine, await fixtureModel(name))).toBeLessThan(1e-4);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Rect } from '../engine.js';
-import type { GpuDevice, GpuScope } from '../webgpu/device.js';
+import type { GpuScope } from '../webgpu/device.js';
+import { bindGroup, type Resource } from './bind.js';
 import { type ConvSpec, convSource, type Precision, packWeights, type Tuning, workgroups } from './conv.js';
 import { toHalf } from './half.js';
 import type { Initialisers } from './initialisers.js';
@@ -28,15 +29,12 @@ export class ConvKernel {
 
   /** Weights, and where it works: made once for each rectangle. */
   place(rect: GPUBuffer): GPUBindGroup {
-    return this.#group(0, [{ buffer: this.#weights }, { buffer: rect }]);
+    return bindGroup(this.scope.gpu.device, this.pipeline, 0, [this.#weights, rect]);
   }
 
   /** Planes and textures in the order that `convSource` tells: made once for each set. */
-  bind(resources: readonly (GPUBuffer | GPUTexture)[]): GPUBindGroup {
-    return this.#group(
-      1,
-      resources.map((resource) => ('createView' in resource ? resource.createView() : { buffer: resource })),
-    );
+  bind(resources: readonly Resource[]): GPUBindGroup {
+    return bindGroup(this.scope.gpu.device, this.pipeline, 1, resources);
   }
 
   record(pass: GPUComputePassEncoder, place: GPUBindGroup, planes: GPUBindGroup, { width, height }: Rect): void {
@@ -44,13 +42,5 @@ export class ConvKernel {
     pass.setBindGroup(0, place);
     pass.setBindGroup(1, planes);
     pass.dispatchWorkgroups(...workgroups(this.spec, this.tuning, width, height));
-  }
-
-  #group(index: number, resources: readonly GPUBindingResource[]): GPUBindGroup {
-    const { device }: GpuDevice = this.scope.gpu;
-    return device.createBindGroup({
-      layout: this.pipeline.getBindGroupLayout(index),
-      entries: resources.map((resource, binding) => ({ binding, resource })),
-    });
   }
 }

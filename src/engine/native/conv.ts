@@ -65,7 +65,13 @@ function inputGroups({ inputs }: ConvSpec): number {
 }
 
 /** Matrices of 4x4: weights by tap, input group and output group; biases; then the same of the 1x1 convolution. */
-function matrices(spec: ConvSpec): { conv: number; biases: number; also: number; alsoBiases: number; all: number } {
+export function matrices(spec: ConvSpec): {
+  conv: number;
+  biases: number;
+  also: number;
+  alsoBiases: number;
+  all: number;
+} {
   const out = spec.out / 4;
   const also = (spec.also ?? 0) / 4;
   const biases = 9 * inputGroups(spec) * out;

@@ -1,4 +1,7 @@
-/** Numbers in IEEE 754 half precision, rounded to nearest, ties to even. */
+/** The largest number there is. */
+const LARGEST = 0x7bff;
+
+/** Numbers in IEEE 754 half precision, rounded to nearest, ties to even; those that are too large become the largest. */
 export function toHalf(numbers: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(1);
   const float = new Float32Array(bits.buffer);
@@ -8,7 +11,7 @@ export function toHalf(numbers: Float32Array): Uint16Array<ArrayBuffer> {
     const sign = (word >>> 16) & 0x8000;
     const exponent = ((word >>> 23) & 255) - 112;
     const fraction = word & 0x7fffff;
-    if (exponent >= 31) return sign | 0x7c00 | (exponent === 143 && fraction ? 0x200 : 0);
+    if (exponent >= 31) return sign | LARGEST;
     // Below the smallest normal number the leading one is written out, and digits fall off.
     if (exponent < -10) return sign;
     const shift = exponent > 0 ? 13 : 14 - exponent;
@@ -16,6 +19,6 @@ export function toHalf(numbers: Float32Array): Uint16Array<ArrayBuffer> {
     const half = (exponent > 0 ? exponent << 10 : 0) + (digits >>> shift);
     const rest = digits & (2 ** shift - 1);
     const middle = 2 ** (shift - 1);
-    return sign | (half + (rest > middle || (rest === middle && half & 1) ? 1 : 0));
+    return sign | Math.min(LARGEST, half + (rest > middle || (rest === middle && half & 1) ? 1 : 0));
   });
 }

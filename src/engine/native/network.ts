@@ -1,12 +1,12 @@
 import type { Rect, Tile } from '../engine.js';
 import type { GpuNetwork, NetworkParts } from '../webgpu/network.js';
 import { DirectPicture } from '../webgpu/picture.js';
+import { Attention } from './attention.js';
+import type { AttentionWeights } from './attention-weights.js';
+import type { Resource } from './bind.js';
 import type { Precision } from './conv.js';
-import type { ConvKernel } from './conv-kernel.js';
-import type { Layers } from './layers.js';
+import type { Kernel, Layers } from './layers.js';
 import type { LiveSettings } from './settings.js';
-
-type Resource = GPUBuffer | GPUTexture;
 
 /** Tiles of a plan, as kernels work on them: all but the last on the whole tile, the last on its core. */
 interface Place {
@@ -28,19 +28,21 @@ export class NativeNetwork implements GpuNetwork {
   readonly picture: DirectPicture;
   readonly #feats: readonly GPUBuffer[];
   readonly #nears: readonly GPUBuffer[];
+  readonly #attention: Attention | undefined;
   /** Features of no frame, before the first. */
   readonly #nothing: GPUBuffer | undefined;
   readonly #planes: readonly [GPUBuffer, GPUBuffer, GPUBuffer];
   readonly #encodePlaces: readonly Place[];
   readonly #fusePlaces: readonly Place[];
-  readonly #groups = new Map<ConvKernel, Map<string, GPUBindGroup>>();
+  readonly #groups = new Map<Kernel, Map<string, GPUBindGroup>>();
   readonly #ids = new Map<Resource, number>();
   #out: GPUBuffer | undefined;
 
   constructor(
     readonly parts: NetworkParts,
     readonly settings: LiveSettings,
-    readonly kernels: Layers<ConvKernel>,
+    readonly kernels: Layers<Kernel>,
+    attention: AttentionWeights | undefined,
     precision: Precision,
   ) {
     const { scope, shape, output } = parts;
@@ -54,6 +56,10 @@ export class NativeNetwork implements GpuNetwork {
     this.frames = Array.from({ length: shape.slots }, (_, slot) => scope.buffer(`slot ${slot} frame`, pixels * 3 * 4));
     this.#feats = ring('feat', channels);
     this.#nears = near > 0 ? ring('near', near) : [];
+    this.#attention =
+      settings.attention &&
+      attention &&
+      new Attention(scope, settings.attention, attention, picture, shape.slots, precision);
     this.#nothing = recurrent ? plane('no features', channels) : undefined;
     this.#planes = [plane('x', channels), plane('y', channels), plane('z', channels)];
     this.picture = new DirectPicture(scope, { plan: shape.fuse, scale, size: output, frames: this.frames });
@@ -75,6 +81,7 @@ export class NativeNetwork implements GpuNetwork {
         const [from, to] = [ring[previous], ring[slot]];
         if (from && to) encoder.copyBufferToBuffer(from, 0, to, 0, from.size);
       }
+      this.#attention?.copy(encoder, previous, slot);
     });
   }
 
@@ -97,6 +104,7 @@ export class NativeNetwork implements GpuNetwork {
     let [x, y, z] = this.#planes;
     this.#run(pass, first, place, [frame, ...(this.settings.recurrent && past ? [past] : []), x]);
     encode.forEach(([a, b], i) => {
+      if (!a || !b) return;
       this.#run(pass, a, place, [x, y]);
       if (i < encode.length - 1) {
         this.#run(pass, b, place, [y, x, z]);
@@ -106,6 +114,7 @@ export class NativeNetwork implements GpuNetwork {
       const made = [at(this.#feats, slot), ...(this.settings.near > 0 ? [at(this.#nears, slot)] : [])];
       this.#run(pass, b, place, [y, x, ...made], 'core');
     });
+    this.#attention?.recordEncode(pass, at(this.#feats, slot), slot, place.core);
   }
 
   #fuse(
@@ -127,9 +136,16 @@ export class NativeNetwork implements GpuNetwork {
       this.#run(pass, neighbours, place, [...nears, feat, x]);
       input = x;
     }
+    if (this.#attention) {
+      this.#attention.record(pass, feat, window, z, place.outer, input);
+      input = z;
+      [x, z] = [z, x];
+    }
     for (const [a, b] of decode) {
-      this.#run(pass, a, place, [input, y]);
-      this.#run(pass, b, place, [y, input, z]);
+      if (a && b) {
+        this.#run(pass, a, place, [input, y]);
+        this.#run(pass, b, place, [y, input, z]);
+      } else if (a) this.#run(pass, a, place, [input, z]);
       input = z;
       [x, z] = [z, x];
     }
@@ -139,7 +155,7 @@ export class NativeNetwork implements GpuNetwork {
 
   #run(
     pass: GPUComputePassEncoder,
-    kernel: ConvKernel,
+    kernel: Kernel,
     place: Place,
     resources: readonly Resource[],
     part: 'outer' | 'core' = 'outer',
@@ -150,7 +166,7 @@ export class NativeNetwork implements GpuNetwork {
     kernel.record(pass, at, planes, place[part]);
   }
 
-  #group(kernel: ConvKernel, resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
+  #group(kernel: Kernel, resources: readonly Resource[], make: () => GPUBindGroup): GPUBindGroup {
     const groups = this.#groups.get(kernel) ?? new Map<string, GPUBindGroup>();
     this.#groups.set(kernel, groups);
     const key = resources.map((resource) => this.#id(resource)).join();

@@ -1,5 +1,6 @@
 import { UpscaleError } from '../../frame/errors.js';
 import type { Manifest } from '../../model/manifest.js';
+import { type AttentionSettings, attentionSettings } from './attention-settings.js';
 import type { Initialisers } from './initialisers.js';
 
 /** What tells one mana-live network from another. */
@@ -14,6 +15,7 @@ export interface LiveSettings {
   /** Places in the window of the neighbours that give them, in the order they are read. */
   readonly nearFrames: readonly number[];
   readonly scale: number;
+  readonly attention: AttentionSettings | undefined;
 }
 
 /**
@@ -28,7 +30,8 @@ export function liveSettings(manifest: Manifest, encode: Initialisers, fuse: Ini
     });
   };
   if (family !== 'mana-live' || window !== 7 || tile) refuse(`it is of the family ${family}`);
-  if (fuse.has('attn.q.weight')) refuse('it has attention');
+  const attention = attentionSettings(manifest.settings ?? {});
+  if (fuse.has('attn.q.weight') !== (attention !== undefined)) refuse('its manifest does not tell of its attention');
   const settings: LiveSettings = {
     channels: dims(encode, 'first')[0] ?? 0,
     encoderBlocks: blocks(encode, 'enc'),
@@ -39,6 +42,7 @@ export function liveSettings(manifest: Manifest, encode: Initialisers, fuse: Ini
       .filter(({ plane }) => plane === 'near')
       .map(({ slot }) => slot),
     scale,
+    attention,
   };
   const { channels, near, nearFrames, encoderBlocks, decoderBlocks } = settings;
   const fours = [channels, near, 3 * scale ** 2].every((count) => count % 4 === 0);

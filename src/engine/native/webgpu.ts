@@ -3,10 +3,10 @@ import type { LoadedModel, StreamShape } from '../engine.js';
 import type { GpuDevice, GpuScope } from '../webgpu/device.js';
 import { createGpuEngine, type GpuEngineOptions, type WebGpuEngine } from '../webgpu/engine.js';
 import type { NetworkLease, NetworkSource } from '../webgpu/network.js';
+import { type AttentionWeights, attentionWeights } from './attention-weights.js';
 import { type Precision, type Tuning, USUAL_TUNING } from './conv.js';
-import type { ConvKernel } from './conv-kernel.js';
 import { type Initialisers, readInitialisers } from './initialisers.js';
-import { fitsUniforms, kernelsOf, type Layers, layersOf } from './layers.js';
+import { fitsUniforms, type Kernel, kernelsOf, type Layers, layersOf } from './layers.js';
 import { NativeNetwork } from './network.js';
 import { type LiveSettings, liveSettings } from './settings.js';
 
@@ -27,7 +27,8 @@ export function createNativeEngine(options: NativeOptions): Promise<WebGpuEngine
 interface Shared {
   readonly scope: GpuScope;
   readonly settings: LiveSettings;
-  readonly kernels: Layers<ConvKernel>;
+  readonly kernels: Layers<Kernel>;
+  readonly attention: AttentionWeights | undefined;
   readonly precision: Precision;
   users: number;
 }
@@ -49,7 +50,7 @@ export class NativeNetworks implements NetworkSource {
     shared.users++;
     return {
       captured: false,
-      make: (parts) => new NativeNetwork(parts, shared.settings, shared.kernels, shared.precision),
+      make: (parts) => new NativeNetwork(parts, shared.settings, shared.kernels, shared.attention, shared.precision),
       release: async () => {
         shared.users--;
         if (shared.users > 0) return;
@@ -64,8 +65,8 @@ export class NativeNetworks implements NetworkSource {
     const encode = this.#read(model, manifest.encode.file);
     const fuse = this.#read(model, manifest.fuse.file);
     const settings = liveSettings(manifest, encode.weights, fuse.weights);
-    const layers = layersOf(settings);
     const precision = encode.half ? 'f16' : 'f32';
+    const layers = layersOf(settings, precision);
     if (!fitsUniforms(layers, precision)) {
       throw new UpscaleError('backend-unavailable', `The network ${manifest.name} is too large for our kernels.`, {
         recoverable: false,
@@ -73,7 +74,9 @@ export class NativeNetworks implements NetworkSource {
     }
     const scope = this.gpu.scope();
     const weights: Initialisers = new Map([...encode.weights, ...fuse.weights]);
-    return { scope, settings, precision, kernels: kernelsOf(scope, layers, weights, this.tuning, precision), users: 0 };
+    const attention = settings.attention && attentionWeights(settings.attention, weights);
+    const kernels = kernelsOf(scope, layers, weights, this.tuning, precision);
+    return { scope, settings, precision, kernels, attention, users: 0 };
   }
 
   #read({ files, manifest }: LoadedModel, file: string): { weights: Initialisers; half: boolean } {
