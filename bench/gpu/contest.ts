@@ -30,7 +30,6 @@ export interface Outcome {
   readonly macs: number;
   /** The largest difference between the two pictures, in levels of 255. */
   readonly levels: number;
-  readonly tiles: number;
 }
 
 /** What a contest is held with. */
@@ -126,7 +125,6 @@ export async function contest(of: Case, ring: Ring): Promise<Outcome> {
       gpu,
       macs: macsOf(of.model, shape),
       levels,
-      tiles: shape.encode.tiles.length + shape.fuse.tiles.length,
     };
   } finally {
     // Streams of a lost device do not wait for it.
