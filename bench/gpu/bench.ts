@@ -1,6 +1,6 @@
 import type { LoadedModel } from '../../src/engine/engine.js';
 import { type Precision, USUAL_TUNING } from '../../src/engine/native/conv.js';
-import { rememberedTuning, rememberTuning, tune, tuningText } from '../../src/engine/native/tuner.js';
+import { CANDIDATES, rememberedTuning, rememberTuning, tune, tuningText } from '../../src/engine/native/tuner.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { reasonOf } from '../../src/frame/errors.js';
 import type { Size } from '../../src/frame/frame.js';
@@ -51,7 +51,7 @@ export async function bench(
     const own = cases.filter((one) => one.precision === precision);
     if (own.length === 0) continue;
     const words = precisionText(precision);
-    const peak = await measurePeak(await adapter.request(), precision, (share) =>
+    const peak = await measurePeak(await adapter.request(), precision, settings.tries, (share) =>
       progress.step(`Measuring the GPU’s peak in ${words}.`, (done + share * PEAK_SHARE) / all),
     );
     signal.throwIfAborted();
@@ -85,7 +85,7 @@ async function tuningOf(
   adapter: Adapter,
   precision: Precision,
   cases: readonly Case[],
-  { again, roundMs }: RunSettings,
+  { again, tries, roundMs }: RunSettings,
   signal: AbortSignal,
   step: (sentence: string, share: number) => void,
 ): Promise<Pick<Basis, 'tuning' | 'how'>> {
@@ -100,6 +100,7 @@ async function tuningOf(
   const words = `Tuning our kernels in ${precisionText(precision)}`;
   step(`${words}.`, 0);
   const { best, tried } = await tune({
+    candidates: CANDIDATES.slice(0, tries),
     prepare: (tuning) => nativeTrial({ adapter, model: hardest.model, size: hardest.size }, tuning, roundMs / 2),
     onTried: ({ tuning, ms }, done, of) => {
       step(

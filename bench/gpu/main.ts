@@ -8,7 +8,7 @@ import { type RunSettings, settingsOf, sizeOf } from './settings.js';
 /** Where the page stands, for those who watch it from outside: `data-state` of its body. */
 type State = 'starting' | 'ready' | 'running' | 'done' | 'failed';
 
-const DEFAULTS = { levels: LEVELS, rounds: 5, roundMs: 120 };
+const DEFAULTS = { levels: LEVELS, tries: 100, rounds: 5, roundMs: 120 };
 
 const element = <E extends HTMLElement>(id: string): E => document.getElementById(id) as E;
 const form = element<HTMLFormElement>('form');

@@ -12,6 +12,7 @@ npm run bench:gpu -- --headless       runs the page in a headless Chromium in so
   --size 64x48                        source sizes, with commas
   --model nano,live                   networks, with commas
   --rounds 3                          of each engine, in turns
+  --tries 12                          tunings, and matrix products for the peak, that are tried at most
   --help                              this text`;
 
 /** Runs the command line. */
@@ -33,6 +34,7 @@ async function run(args: readonly string[]): Promise<void> {
       size: { type: 'string', default: '64x48' },
       model: { type: 'string', default: 'nano,live' },
       rounds: { type: 'string', default: '3' },
+      tries: { type: 'string', default: '12' },
       port: { type: 'string', default: `${PORT}` },
       help: { type: 'boolean', default: false },
     },
@@ -52,10 +54,12 @@ async function run(args: readonly string[]): Promise<void> {
   if (!adapter) throw new Error(`--adapter is ${SOFTWARE.join(' or ')}, not ${values.adapter}.`);
   const models = values.model.split(',').map((name) => (name.includes('-') ? name : `mana-${name}-x2`));
   // In software a frame takes longer than a round is meant to: each is a few frames at most.
+  const { rounds, tries } = values;
   const query = new URLSearchParams({
     models: models.join(),
     sizes: values.size,
-    rounds: values.rounds,
+    rounds,
+    tries,
     roundMs: '200',
   });
   // Chromium has it at this level only, and another adapter at the other.

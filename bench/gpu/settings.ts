@@ -9,6 +9,8 @@ export interface RunSettings {
   readonly again: boolean;
   /** Levels of WebGPU that an adapter is asked for at. */
   readonly levels: readonly string[];
+  /** Tunings, and matrix products for the peak, that are tried at most: the first ones of their lists. */
+  readonly tries: number;
   /** Rounds of either engine, for medians. */
   readonly rounds: number;
   /** What one engine is measured for in a round, about. */
@@ -37,6 +39,7 @@ export function settingsOf(query: URLSearchParams): Partial<RunSettings> {
     ...(models ? { models } : {}),
     ...(levels ? { levels } : {}),
     ...(sizes ? { sizes } : {}),
+    ...natural(query, 'tries', 100),
     ...natural(query, 'rounds', 100),
     ...natural(query, 'roundMs', 10_000),
   };

@@ -55,7 +55,7 @@ describe('rounds', () => {
 describe('the address of the page', () => {
   it('says what is run', () => {
     const query = new URLSearchParams(
-      'models=mana-nano-x2&sizes=64x48,32x24&rounds=3&roundMs=200&levels=compatibility',
+      'models=mana-nano-x2&sizes=64x48,32x24&tries=2&rounds=3&roundMs=200&levels=compatibility',
     );
     expect(settingsOf(query)).toEqual({
       models: ['mana-nano-x2'],
@@ -63,6 +63,7 @@ describe('the address of the page', () => {
         { width: 64, height: 48 },
         { width: 32, height: 24 },
       ],
+      tries: 2,
       rounds: 3,
       roundMs: 200,
       levels: ['compatibility'],
