@@ -33,6 +33,8 @@ async function start(): Promise<void> {
   state('starting', 'Looking for a GPU.');
   try {
     asked = settingsOf(new URLSearchParams(location.search));
+    // What the address has chosen is not the form's to choose.
+    for (const part of ['models', 'sizes'] as const) element<HTMLFieldSetElement>(part).disabled = part in asked;
     adapter = await findAdapter(asked.levels);
     showAdapter(adapter);
     state(
@@ -61,6 +63,7 @@ async function go(): Promise<void> {
   }
   running = new AbortController();
   progress.value = 0;
+  element('results').hidden = true;
   state('running', 'Starting.');
   let hidden = document.hidden;
   const watch = (): void => {
