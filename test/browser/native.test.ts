@@ -21,7 +21,7 @@ describe('our kernels in Firefox, which computes in half precision', { retry: 1 
 });
 
 describe('our kernels on OpenGL ES, by an adapter in compatibility mode', () => {
-  const pages = testPages(() => launchChromium({ gpu: 'opengles' }));
+  const pages = testPages(() => launchChromium({ gpu: 'llvmpipe' }));
 
   it('streams equal WASM', async () => {
     const { core, off, lost } = await pages.run<Result>('native', 'precisions', 'mana-nano-x2', true);

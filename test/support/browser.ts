@@ -2,10 +2,10 @@ import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { findBrowser } from '../../scripts/find-browser.mjs';
 
 /**
- * WebGPU in software: SwiftShader with working VideoFrame import and export, or without; OpenGL ES, which gives adapters in
- * compatibility mode only; or no WebGPU at all.
+ * WebGPU in software: SwiftShader with working VideoFrame import and export, or without; llvmpipe, whose
+ * adapter has to be asked for at the compatibility level; or no WebGPU at all.
  */
-export type Gpu = 'none' | 'swiftshader' | 'swiftshader-no-import' | 'opengles';
+export type Gpu = 'none' | 'swiftshader' | 'swiftshader-no-import' | 'llvmpipe';
 
 /** How Chromium is started. */
 export interface ChromiumOptions {
@@ -29,7 +29,7 @@ const GPU_FLAGS: Readonly<Record<Gpu, readonly string[]>> = {
   none: [],
   swiftshader: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist'],
   'swiftshader-no-import': ['--enable-unsafe-webgpu'],
-  opengles: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist', '--use-webgpu-adapter=opengles'],
+  llvmpipe: ['--enable-unsafe-webgpu', '--use-angle=gl-egl', '--ignore-gpu-blocklist', '--use-webgpu-adapter=opengles'],
 };
 
 /** Starts a headless Chromium. */
