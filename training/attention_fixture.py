@@ -10,6 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import onnx.utils
 import torch
 
 from .export import manifest
@@ -27,6 +28,9 @@ MODELS = [
         query_pool=1, halo=8,
     ),
 ]  # fmt: skip
+
+# Whose attention is cut out besides, to be measured alone.
+ALONE = MODELS[0]
 
 
 def random_network(settings):
@@ -67,6 +71,9 @@ def write(folder, settings):
     for missing in ("half", "trainingData", "metrics"):
         del description[missing]
     (folder / "manifest.json").write_text(json.dumps(description, indent=2) + "\n")
+    if settings is ALONE:
+        inputs = [port.name for port in fuse.graph.input if port.name != "frame"]
+        onnx.utils.extract_model(str(folder / "fuse.onnx"), str(folder / "attention.onnx"), inputs, ["z"])
 
 
 def main():

@@ -1,4 +1,4 @@
-import type { AdapterIdentity } from '../../src/engine/native/tuner.js';
+import type { AdapterIdentity } from '../../src/engine/native/tunings.js';
 
 /** Features that make a difference to one of the two engines. */
 const FEATURES = ['shader-f16', 'timestamp-query', 'subgroups'] as const;

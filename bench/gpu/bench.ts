@@ -1,17 +1,20 @@
 import type { LoadedModel } from '../../src/engine/engine.js';
 import { type Precision, USUAL_TUNING } from '../../src/engine/native/conv.js';
-import { CANDIDATES, rememberedTuning, rememberTuning, tune, tuningText } from '../../src/engine/native/tuner.js';
+import { tune } from '../../src/engine/native/tuner.js';
+import { CANDIDATES, rememberedTuning, rememberTuning, tuningText } from '../../src/engine/native/tunings.js';
 import { loadOrt, type OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { reasonOf } from '../../src/frame/errors.js';
 import type { Size } from '../../src/frame/frame.js';
 import { halfOf } from '../../src/model/half.js';
 import { ModelLoader } from '../../src/model/loader.js';
+import { WebStore } from '../../src/model/web-store.js';
 import { digits } from '../table.js';
 import type { Adapter } from './adapter.js';
+import { ATTENTION_GRAPH, attentionContest, isAttention } from './attention.js';
 import { type Case, contest, nativeTrial } from './contest.js';
 import { measurePeak } from './peak.js';
 import { type Basis, type Failure, precisionText, type Report, sizeText } from './report.js';
-import type { RunSettings } from './settings.js';
+import { ATTENTION, type RunSettings } from './settings.js';
 
 /** Where the page is told how a run goes. */
 export interface Progress {
@@ -65,9 +68,10 @@ export async function bench(
       const onStep = (step: string): void =>
         progress.step(`${one.name}, ${sizeText(one)}, ${words}: ${step}.`, done / all);
       const { rounds, roundMs } = settings;
+      const hold = isAttention(one) ? attentionContest : contest;
       try {
         report.results.push(
-          await contest(one, { adapter, runtime, tuning: tuning.tuning, rounds, roundMs, onStep, signal }),
+          await hold(one, { adapter, runtime, tuning: tuning.tuning, rounds, roundMs, onStep, signal }),
         );
       } catch (thrown) {
         signal.throwIfAborted();
@@ -89,14 +93,16 @@ async function tuningOf(
   signal: AbortSignal,
   step: (sentence: string, share: number) => void,
 ): Promise<Pick<Basis, 'tuning' | 'how'>> {
-  const remembered = again ? undefined : rememberedTuning(localStorage, adapter.identity, precision);
+  const remembered = again ? undefined : await rememberedTuning(store, adapter.identity, precision);
   if (remembered) return { tuning: remembered, how: 'remembered' };
   const cost = ({ model: { manifest }, size }: Case): [macs: number, pixels: number] => [
     manifest.encode.macsPerPixel + manifest.fuse.macsPerPixel,
     size.width * size.height,
   ];
-  const [hardest] = [...cases].sort((a, b) => cost(b)[0] - cost(a)[0] || cost(a)[1] - cost(b)[1]);
-  if (!hardest) throw new Error('There is nothing to tune for.');
+  const [hardest] = cases
+    .filter((one) => !isAttention(one))
+    .sort((a, b) => cost(b)[0] - cost(a)[0] || cost(a)[1] - cost(b)[1]);
+  if (!hardest) return { tuning: USUAL_TUNING, how: 'the usual one' };
   const words = `Tuning our kernels in ${precisionText(precision)}`;
   step(`${words}.`, 0);
   const { best, tried } = await tune({
@@ -110,7 +116,7 @@ async function tuningOf(
     },
     signal,
   });
-  rememberTuning(localStorage, adapter.identity, precision, best);
+  await rememberTuning(store, adapter.identity, precision, best);
   const ms = (text: string) => tried.find(({ tuning }) => tuningText(tuning) === text)?.ms;
   const [won, usual] = [ms(tuningText(best)), ms(tuningText(USUAL_TUNING))];
   const gain = won && usual ? `, ${(usual / won).toFixed(2)}x the usual one` : '';
@@ -119,9 +125,13 @@ async function tuningOf(
 
 function caseOf(model: LoadedModel, size: Size, precision: Precision): Case[] {
   const form = precision === 'f16' ? halfOf(model) : model;
-  return form ? [{ name: model.manifest.name, model: form, size, precision }] : [];
+  return form
+    ? [{ name: isAttention({ model }) ? 'attention alone' : model.manifest.name, model: form, size, precision }]
+    : [];
 }
 
+/** A network that attends, with random weights. */
+const ATTENDS = '/test/fixtures/attention-tiny/';
 const ORT = new URL('/node_modules/onnxruntime-web/dist/', location.href).href;
 let runtime: Promise<OrtRuntime> | undefined;
 
@@ -136,8 +146,15 @@ function ort(): Promise<OrtRuntime> {
   return runtime;
 }
 
+/** Where the package's engine looks on this origin. */
+const store = new WebStore();
 const loader = new ModelLoader();
 
-function modelOf(name: string): Promise<LoadedModel> {
-  return loader.load({ manifest: new URL(`/models/${name}/manifest.json`, location.href).href });
+async function modelOf(name: string): Promise<LoadedModel> {
+  if (name !== ATTENTION)
+    return loader.load({ manifest: new URL(`/models/${name}/manifest.json`, location.href).href });
+  const model = await loader.load({ manifest: new URL(`${ATTENDS}manifest.json`, location.href).href });
+  const graph = await fetch(`${ATTENDS}${ATTENTION_GRAPH}`);
+  if (!graph.ok) throw new Error(`There is no ${ATTENTION_GRAPH} here.`);
+  return { ...model, files: new Map([...model.files, [ATTENTION_GRAPH, new Uint8Array(await graph.arrayBuffer())]]) };
 }

@@ -1,6 +1,9 @@
 import type { LoadedModel, StreamShape, TilePlan } from '../../src/engine/engine.js';
 import type { Precision, Tuning } from '../../src/engine/native/conv.js';
-import { createNativeEngine } from '../../src/engine/native/webgpu.js';
+import { nativeCost } from '../../src/engine/native/cost.js';
+import { readInitialisers } from '../../src/engine/native/initialisers.js';
+import { liveSettings } from '../../src/engine/native/settings.js';
+import { createNativeEngine, type Tunings } from '../../src/engine/native/webgpu.js';
 import type { OrtRuntime } from '../../src/engine/ort/runtime.js';
 import { createWebGpuEngine } from '../../src/engine/ort/webgpu.js';
 import type { WebGpuEngine } from '../../src/engine/webgpu/engine.js';
@@ -28,8 +31,16 @@ export interface Outcome {
   readonly gpu: Turns | undefined;
   /** Multiply-adds of a frame, halos of tiles included: the same for both. */
   readonly macs: number;
+  /** Bytes of a low-resolution pixel by our kernels. */
+  readonly bytes: Traffic;
   /** The largest difference between the two pictures, in levels of 255. */
   readonly levels: number;
+}
+
+/** What kernels ask memory for, and what they cannot do without: every plane written and read once by each. */
+export interface Traffic {
+  readonly moved: number;
+  readonly ideal: number;
 }
 
 /** What a contest is held with. */
@@ -53,7 +64,11 @@ export async function nativeTrial(
   tuning: Tuning,
   roundMs: number,
 ) {
-  const engine = await createNativeEngine({ adapter: await adapter.request(), textures: false, tuning });
+  const engine = await createNativeEngine({
+    adapter: await adapter.request(),
+    textures: false,
+    tunings: bothWays(tuning),
+  });
   try {
     const shape = shapeOf(model, size, [engine]);
     const side = new Side(engine, model, shape);
@@ -83,7 +98,9 @@ export async function contest(of: Case, ring: Ring): Promise<Outcome> {
   const sides: Side[] = [];
   try {
     onStep('compiling');
-    engines.push(await createNativeEngine({ adapter: await adapter.request(), textures: false, tuning }));
+    engines.push(
+      await createNativeEngine({ adapter: await adapter.request(), textures: false, tunings: bothWays(tuning) }),
+    );
     engines.push(await createWebGpuEngine({ adapter: await adapter.request(), textures: false, runtime }));
     const shape = shapeOf(of.model, of.size, engines);
     const [ours, theirs] = engines.map((engine) => new Side(engine, of.model, shape)) as [Side, Side];
@@ -124,6 +141,7 @@ export async function contest(of: Case, ring: Ring): Promise<Outcome> {
       wall,
       gpu,
       macs: macsOf(of.model, shape),
+      bytes: trafficOf(of, tuning),
       levels,
     };
   } finally {
@@ -132,6 +150,8 @@ export async function contest(of: Case, ring: Ring): Promise<Outcome> {
     for (const engine of engines) await engine.disposed();
   }
 }
+
+const bothWays = (tuning: Tuning): Tunings => ({ f32: tuning, f16: tuning });
 
 /** The tiles that all of these engines can run. */
 function shapeOf(model: LoadedModel, size: Size, engines: readonly WebGpuEngine[]): StreamShape {
@@ -142,6 +162,13 @@ function shapeOf(model: LoadedModel, size: Size, engines: readonly WebGpuEngine[
     ...planStream(manifest, size, { encode: most('encode'), fuse: most('fuse') }),
     slots: manifest.window,
   };
+}
+
+function trafficOf({ model: { manifest, files }, precision }: Case, tuning: Tuning): Traffic {
+  const weights = (file: string) => readInitialisers(files.get(file) ?? new Uint8Array()).weights;
+  const settings = liveSettings(manifest, weights(manifest.encode.file), weights(manifest.fuse.file));
+  const { bytesLoaded, bytesStored, idealBytes } = nativeCost(settings, precision, tuning);
+  return { moved: bytesLoaded + bytesStored, ideal: idealBytes };
 }
 
 function macsOf({ manifest }: LoadedModel, { encode, fuse }: StreamShape): number {

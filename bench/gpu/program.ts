@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runHeadless, SOFTWARE } from './headless.js';
 import { serve } from './serve.js';
+import { ATTENTION } from './settings.js';
 
 const PORT = 5174;
 
@@ -10,7 +11,7 @@ const USAGE = `npm run bench:gpu                     serves the page for your ow
 npm run bench:gpu -- --headless       runs the page in a headless Chromium in software and prints its result
   --adapter swiftshader|llvmpipe      default swiftshader
   --size 64x48                        source sizes, with commas
-  --model nano,live                   networks, with commas
+  --model nano,live                   networks, with commas; attention: that alone
   --rounds 3                          of each engine, in turns
   --tries 12                          tunings, and matrix products for the peak, that are tried at most
   --help                              this text`;
@@ -52,7 +53,9 @@ async function run(args: readonly string[]): Promise<void> {
   }
   const adapter = SOFTWARE.find((name) => name === values.adapter);
   if (!adapter) throw new Error(`--adapter is ${SOFTWARE.join(' or ')}, not ${values.adapter}.`);
-  const models = values.model.split(',').map((name) => (name.includes('-') ? name : `mana-${name}-x2`));
+  const models = values.model
+    .split(',')
+    .map((name) => (name.includes('-') || name === ATTENTION ? name : `mana-${name}-x2`));
   // In software a frame takes longer than a round is meant to: each is a few frames at most.
   const { rounds, tries } = values;
   const query = new URLSearchParams({

@@ -1,5 +1,5 @@
 import type { Precision, Tuning } from '../../src/engine/native/conv.js';
-import { tuningText } from '../../src/engine/native/tuner.js';
+import { tuningText } from '../../src/engine/native/tunings.js';
 import { type Column, digits, percent, table } from '../table.js';
 import type { Adapter } from './adapter.js';
 import type { Case, Outcome } from './contest.js';
@@ -54,6 +54,8 @@ export const COLUMNS: readonly Column<Row>[] = [
   { name: 'ORT GMAC/s', text: ({ outcome, turns }) => digits(giga(outcome.macs, turns.theirs)) },
   { name: 'ours/peak', text: ({ outcome, turns, peak }) => share(giga(outcome.macs, turns.ours), peak) },
   { name: 'ORT/peak', text: ({ outcome, turns, peak }) => share(giga(outcome.macs, turns.theirs), peak) },
+  { name: 'bytes/px', text: ({ outcome }) => digits(outcome.bytes.moved) },
+  { name: 'ideal', text: ({ outcome }) => digits(outcome.bytes.ideal) },
   { name: 'difference', text: ({ outcome }) => `${outcome.levels}` },
 ];
 

@@ -17,7 +17,9 @@ export interface RunSettings {
   readonly roundMs: number;
 }
 
-const MODELS: readonly string[] = ['mana-nano-x2', 'mana-live-x2'];
+/** In the place of a network: attention alone, as one of them has it. */
+export const ATTENTION = 'attention';
+const MODELS: readonly string[] = ['mana-nano-x2', 'mana-live-x2', ATTENTION];
 const MOST_SIDE = 4096;
 
 /**
@@ -29,7 +31,7 @@ export function settingsOf(query: URLSearchParams): Partial<RunSettings> {
   const list = (name: string): string[] | undefined => query.get(name)?.split(',');
   const models = list('models');
   const unknown = models?.find((model) => !MODELS.includes(model));
-  if (unknown !== undefined) throw new Error(`There is no network ${unknown} here; there are ${MODELS.join(' and ')}.`);
+  if (unknown !== undefined) throw new Error(`There is no network ${unknown} here; there are ${MODELS.join(', ')}.`);
   const levels = list('levels');
   if (levels?.some((level) => !(LEVELS as readonly string[]).includes(level))) {
     throw new Error(`levels are of ${LEVELS.join(' and ')}, not ${levels}.`);

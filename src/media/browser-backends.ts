@@ -1,4 +1,5 @@
 import type { Backend, Engine } from '../engine/engine.js';
+import { rememberedTuning } from '../engine/native/tunings.js';
 import { createNativeEngine } from '../engine/native/webgpu.js';
 import { OrtCpuEngine } from '../engine/ort/cpu.js';
 import type { FrameMemory } from '../engine/ort/cpu-stream.js';
@@ -67,7 +68,12 @@ async function startWebGpu(
       'The WebGPU adapter here works in software, which is slower than WASM.',
     );
   }
-  if (backend === 'webgpu-native') return createNativeEngine({ adapter, onLost });
+  if (backend === 'webgpu-native') {
+    const [f32, f16] = await Promise.all(
+      (['f32', 'f16'] as const).map((precision) => rememberedTuning(store, adapter.info, precision)),
+    );
+    return createNativeEngine({ adapter, onLost, tunings: { ...(f32 && { f32 }), ...(f16 && { f16 }) } });
+  }
   const engine = await createWebGpuEngine({ adapter, runtime: await loadOrt(assets.ort.webgpu, 1), onLost });
   void noteOrt(assets, store);
   return engine;

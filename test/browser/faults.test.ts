@@ -89,8 +89,8 @@ describe('the engine of a live track fails, and the network is back soon', () =>
     expect(survival.backMs).toBeLessThanOrEqual(RECOVERY_MS);
   });
 
-  it('lose-device', { timeout: 240_000, retry }, async () => {
-    const survival = await survive({ type: 'lose-device' }, WEBGPU);
+  it.each(['webgpu', 'webgpu-native'] as const)('lose-device, %s', { timeout: 240_000, retry }, async (backend) => {
+    const survival = await survive({ type: 'lose-device' }, { ...WEBGPU, backend });
     // A network in software takes more than a second a frame before anything fails.
     expectAlive(survival, 5000);
     expectRight(survival);

@@ -54,7 +54,11 @@ test('the bench of a visitor’s GPU runs to its end, agrees and gives its figur
 
   // The tuning is remembered: the search is not run again.
   expect(text).toMatch(/tuned to .+ \(best of 2 on mana-nano-x2 24x16/);
-  const remembered = await page.evaluate(() => Object.entries(localStorage));
+  const remembered = await page.evaluate(async () => {
+    const cache = await caches.open('mana-upscale-models');
+    const requests = (await cache.keys()).filter(({ url }) => url.includes('/tuning-'));
+    return Promise.all(requests.map(async (request) => [request.url, await (await cache.match(request))?.text()]));
+  });
   expect(remembered).toEqual([
     [expect.stringContaining('swiftshader'), expect.stringMatching(/pixels? x \d+ channels/)],
   ]);

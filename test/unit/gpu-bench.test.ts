@@ -95,6 +95,7 @@ describe('the report', () => {
     wall: { ours: 2, theirs: 2 * wall, ratio: wall },
     gpu: { ours: 1, theirs: 8, ratio: 8 },
     macs: 4e9,
+    bytes: { moved: 4800, ideal: 1300 },
     levels: 1,
   });
   const report = (results: Report['results']): Report => ({
@@ -116,8 +117,38 @@ describe('the report', () => {
     const text = reportText(report([outcome(4)]));
     const lines = text.split('\n').filter((line) => line.startsWith('mana-nano'));
     expect(lines.map((line) => line.split(/\s{2,}/))).toEqual([
-      ['mana-nano-x2', '100x50', 'fp32', 'wall', '2.00', '8.00', '4.00x', '2000', '500', '25.0 %', '6.3 %', '1'],
-      ['mana-nano-x2', '100x50', 'fp32', 'GPU', '1.00', '8.00', '8.00x', '4000', '500', '50.0 %', '6.3 %', '1'],
+      [
+        'mana-nano-x2',
+        '100x50',
+        'fp32',
+        'wall',
+        '2.00',
+        '8.00',
+        '4.00x',
+        '2000',
+        '500',
+        '25.0 %',
+        '6.3 %',
+        '4800',
+        '1300',
+        '1',
+      ],
+      [
+        'mana-nano-x2',
+        '100x50',
+        'fp32',
+        'GPU',
+        '1.00',
+        '8.00',
+        '8.00x',
+        '4000',
+        '500',
+        '50.0 %',
+        '6.3 %',
+        '4800',
+        '1300',
+        '1',
+      ],
     ]);
     expect(text).toContain(
       'fp32: peak 8000 GMAC/s of matrix products; tuned to 4 pixels x 8 channels, 8x8 (remembered)',

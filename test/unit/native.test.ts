@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LoadedModel, StreamShape } from '../../src/engine/engine.js';
 import { noTimes, wholePlan } from '../../src/engine/engine.js';
 import { type ConvSpec, type Tuning, USUAL_TUNING } from '../../src/engine/native/conv.js';
 import { ConvKernel } from '../../src/engine/native/conv-kernel.js';
+import { nativeCost } from '../../src/engine/native/cost.js';
 import type { Initialisers } from '../../src/engine/native/initialisers.js';
 import type { NativeNetwork } from '../../src/engine/native/network.js';
 import { createNativeEngine, NativeNetworks } from '../../src/engine/native/webgpu.js';
@@ -126,6 +127,34 @@ describe.each(['mana-nano-x2', 'mana-live-x2'])('%s on real pictures', (name) =>
   });
 });
 
+describe('the cost model', () => {
+  it.each(SHIPPED_MODELS)('%s: what its kernels are given is as large as the model says', async (name) => {
+    const model = await shippedModel(name);
+    const size = { width: 32, height: 24 };
+    const native = await NativeStream.open(model, {
+      size,
+      ...planStream(model.manifest, size, { encode: 1e6, fuse: 1e6 }),
+      slots: 7,
+    });
+    const { kernels, settings } = native.network;
+    const used = [kernels.first, ...kernels.encode.flat(), kernels.neighbours, ...kernels.decode.flat(), kernels.up];
+    const binds = used.flatMap((kernel) => (kernel ? [vi.spyOn(kernel, 'bind')] : []));
+    for (let slot = 0; slot < 7; slot++) {
+      await native.encode(photoFrame(size.width, size.height, 100, 150, slot), slot, slot > 0 ? slot - 1 : undefined);
+    }
+    await native.picture([0, 1, 2, 3, 4, 5, 6]);
+    const bytes = binds.map(({ mock }) => {
+      const [resources = []] = mock.calls[0]!;
+      const sizes = resources.map((one) => ('size' in one ? one.size : 4 * (one as GPUTexture).width * one.height));
+      return sizes.reduce((sum, one) => sum + one, 0);
+    });
+    expect(bytes.every((one) => one > 0)).toBe(true);
+    const perPixel = bytes.reduce((sum, one) => sum + one, 0) / (size.width * size.height);
+    expect(perPixel).toBe(nativeCost(settings, 'f32', USUAL_TUNING).idealBytes);
+    await native.close();
+  });
+});
+
 describe('tiles of an odd size', () => {
   const size = { width: 89, height: 51 };
 
@@ -182,7 +211,7 @@ class NativeStream {
   ) {}
 
   static async open(model: LoadedModel, shape: StreamShape): Promise<NativeStream> {
-    const lease = await new NativeNetworks(gpu, USUAL_TUNING).lease(model, shape);
+    const lease = await new NativeNetworks(gpu).lease(model, shape);
     const scope = gpu.scope();
     const { scale } = model.manifest;
     const output = { width: shape.size.width * scale, height: shape.size.height * scale };

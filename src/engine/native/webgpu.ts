@@ -10,10 +10,13 @@ import { fitsUniforms, type Kernel, kernelsOf, type Layers, layersOf } from './l
 import { NativeNetwork } from './network.js';
 import { type LiveSettings, liveSettings } from './settings.js';
 
+/** How kernels cut their work, where that is not as usual. */
+export type Tunings = Readonly<Partial<Record<Precision, Tuning>>>;
+
 /** Choices for {@link createNativeEngine}. */
 export interface NativeOptions extends GpuEngineOptions {
-  /** How kernels cut their work. Default: what is good on most GPUs. */
-  readonly tuning?: Tuning;
+  /** How kernels cut their work, by what they compute in. Default: what is good on most GPUs. */
+  readonly tunings?: Tunings;
 }
 
 /**
@@ -21,7 +24,7 @@ export interface NativeOptions extends GpuEngineOptions {
  * @throws UpscaleError `backend-unavailable` where there is no adapter or device
  */
 export function createNativeEngine(options: NativeOptions): Promise<WebGpuEngine> {
-  return createGpuEngine(options, (gpu) => new NativeNetworks(gpu, options.tuning ?? USUAL_TUNING));
+  return createGpuEngine(options, (gpu) => new NativeNetworks(gpu, options.tunings));
 }
 
 /** What streams of a model share. */
@@ -45,7 +48,7 @@ export class NativeNetworks implements NetworkSource {
 
   constructor(
     readonly gpu: GpuDevice,
-    readonly tuning: Tuning,
+    readonly tunings: Tunings = {},
   ) {}
 
   /** Whatever our kernels cannot make of a model is a reason to take ONNX Runtime for it, not to give the model up. */
@@ -93,7 +96,7 @@ export class NativeNetworks implements NetworkSource {
     if (!fitsUniforms(layers, precision, most)) throw new RangeError('its weights are more than uniform buffers hold');
     const weights: Initialisers = new Map([...encode.weights, ...fuse.weights]);
     const attention = settings.attention && attentionWeights(settings.attention, weights);
-    const kernels = kernelsOf(scope, layers, weights, this.tuning, precision);
+    const kernels = kernelsOf(scope, layers, weights, this.tunings[precision] ?? USUAL_TUNING, precision);
     return { scope, settings, precision, kernels, attention };
   }
 
