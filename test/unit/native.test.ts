@@ -128,29 +128,32 @@ describe.each(['mana-nano-x2', 'mana-live-x2'])('%s on real pictures', (name) =>
 });
 
 describe('the cost model', () => {
-  it.each(['mana-nano-x2', 'mana-live-x4'])('%s: what its kernels are given is as large as the model says', async (name) => {
-    const model = await shippedModel(name);
-    const size = { width: 16, height: 8 };
-    const native = await NativeStream.open(model, {
-      size,
-      ...planStream(model.manifest, size, { encode: 1e6, fuse: 1e6 }),
-      slots: 7,
-    });
-    const { kernels, settings } = native.network;
-    const used = [kernels.first, ...kernels.encode.flat(), kernels.neighbours, ...kernels.decode.flat(), kernels.up];
-    const binds = used.flatMap((kernel) => (kernel ? [vi.spyOn(kernel, 'bind')] : []));
-    await native.encode(photoFrame(size.width, size.height), 0, undefined);
-    await native.picture([0, 0, 0, 0, 0, 0, 0]);
-    const bytes = binds.map(({ mock }) => {
-      const [resources = []] = mock.calls[0]!;
-      const sizes = resources.map((one) => ('size' in one ? one.size : 4 * (one as GPUTexture).width * one.height));
-      return sizes.reduce((sum, one) => sum + one, 0);
-    });
-    expect(bytes.every((one) => one > 0)).toBe(true);
-    const perPixel = bytes.reduce((sum, one) => sum + one, 0) / (size.width * size.height);
-    expect(perPixel).toBe(nativeCost(settings, 'f32', USUAL_TUNING).idealBytes);
-    await native.close();
-  });
+  it.each(['mana-nano-x2', 'mana-live-x4'])(
+    '%s: what its kernels are given is as large as the model says',
+    async (name) => {
+      const model = await shippedModel(name);
+      const size = { width: 16, height: 8 };
+      const native = await NativeStream.open(model, {
+        size,
+        ...planStream(model.manifest, size, { encode: 1e6, fuse: 1e6 }),
+        slots: 7,
+      });
+      const { kernels, settings } = native.network;
+      const used = [kernels.first, ...kernels.encode.flat(), kernels.neighbours, ...kernels.decode.flat(), kernels.up];
+      const binds = used.flatMap((kernel) => (kernel ? [vi.spyOn(kernel, 'bind')] : []));
+      await native.encode(photoFrame(size.width, size.height), 0, undefined);
+      await native.picture([0, 0, 0, 0, 0, 0, 0]);
+      const bytes = binds.map(({ mock }) => {
+        const [resources = []] = mock.calls[0]!;
+        const sizes = resources.map((one) => ('size' in one ? one.size : 4 * (one as GPUTexture).width * one.height));
+        return sizes.reduce((sum, one) => sum + one, 0);
+      });
+      expect(bytes.every((one) => one > 0)).toBe(true);
+      const perPixel = bytes.reduce((sum, one) => sum + one, 0) / (size.width * size.height);
+      expect(perPixel).toBe(nativeCost(settings, 'f32', USUAL_TUNING).idealBytes);
+      await native.close();
+    },
+  );
 });
 
 describe('tiles of an odd size', () => {

@@ -1,6 +1,6 @@
-import type { GpuScope } from '../webgpu/device.js';
-import { BlockKernel, type BlockSpec, blockWeightBytes, fitsBlock } from './block.js';
-import { type ConvSpec, type Precision, type Tuning, weightBytes } from './conv.js';
+import type { GpuScope, WgslModule } from '../webgpu/device.js';
+import { BlockKernel, type BlockSpec, blockSource, blockWeightBytes, fitsBlock } from './block.js';
+import { type ConvSpec, convSource, type Precision, type Tuning, weightBytes } from './conv.js';
 import { ConvKernel } from './conv-kernel.js';
 import type { Initialisers } from './initialisers.js';
 import type { LiveSettings } from './settings.js';
@@ -99,7 +99,17 @@ export function fitsUniforms(layers: Layers<Layer>, precision: Precision, most: 
   return fits;
 }
 
-/** Kernels with the weights of a model. */
+/** The modules of all layers. */
+export function modulesOf(layers: Layers<Layer>, tuning: Tuning, precision: Precision): WgslModule[] {
+  const modules: WgslModule[] = [];
+  eachLayer(layers, ({ kind, spec }) => {
+    const code = kind === 'conv' ? convSource(spec, tuning, precision) : blockSource(spec, precision);
+    if (!modules.some((known) => known.code === code)) modules.push({ label: spec.label, code });
+  });
+  return modules;
+}
+
+/** Kernels with the weights of a model. Their modules are compiled at once where they are not already. */
 export function kernelsOf(
   scope: GpuScope,
   layers: Layers<Layer>,

@@ -6,7 +6,7 @@ import type { NetworkLease, NetworkSource } from '../webgpu/network.js';
 import { type AttentionWeights, attentionWeights } from './attention-weights.js';
 import { type Precision, type Tuning, USUAL_TUNING } from './conv.js';
 import { type Initialisers, readInitialisers } from './initialisers.js';
-import { fitsUniforms, type Kernel, kernelsOf, type Layers, layersOf } from './layers.js';
+import { fitsUniforms, type Kernel, kernelsOf, type Layers, layersOf, modulesOf } from './layers.js';
 import { NativeNetwork } from './network.js';
 import { type LiveSettings, liveSettings } from './settings.js';
 
@@ -76,35 +76,39 @@ export class NativeNetworks implements NetworkSource {
   async #share(model: LoadedModel): Promise<Shared> {
     const scope = this.gpu.scope();
     try {
-      return await this.gpu.checked(() => this.#make(model, scope));
+      const { settings, layers, weights, precision } = this.#read(model);
+      const tuning = this.tunings[precision] ?? USUAL_TUNING;
+      await this.gpu.compile(modulesOf(layers, tuning, precision));
+      return await this.gpu.checked(() => {
+        const attention = settings.attention && attentionWeights(settings.attention, weights);
+        return { scope, settings, precision, attention, kernels: kernelsOf(scope, layers, weights, tuning, precision) };
+      });
     } catch (thrown) {
       scope.dispose();
       throw refusal(model, reasonOf(thrown), thrown);
     }
   }
 
-  #make(model: LoadedModel, scope: GpuScope): Shared {
+  #read(model: LoadedModel) {
     const { manifest } = model;
     // Before its files are read: those of other families are large.
     if (manifest.family !== 'mana-live') throw new RangeError(`it is of the family ${manifest.family}`);
-    const encode = this.#read(model, manifest.encode.file);
-    const fuse = this.#read(model, manifest.fuse.file);
+    const encode = initialisersOf(model, manifest.encode.file);
+    const fuse = initialisersOf(model, manifest.fuse.file);
     const settings = liveSettings(manifest, encode.weights, fuse.weights);
-    const precision = encode.half ? 'f16' : 'f32';
+    const precision: Precision = encode.half ? 'f16' : 'f32';
     const layers = layersOf(settings, precision);
     const most = this.gpu.device.limits.maxUniformBufferBindingSize;
     if (!fitsUniforms(layers, precision, most)) throw new RangeError('its weights are more than uniform buffers hold');
     const weights: Initialisers = new Map([...encode.weights, ...fuse.weights]);
-    const attention = settings.attention && attentionWeights(settings.attention, weights);
-    const kernels = kernelsOf(scope, layers, weights, this.tunings[precision] ?? USUAL_TUNING, precision);
-    return { scope, settings, precision, kernels, attention };
+    return { settings, layers, weights, precision };
   }
+}
 
-  #read({ files, manifest }: LoadedModel, file: string): { weights: Initialisers; half: boolean } {
-    const bytes = files.get(file);
-    if (!bytes) throw new UpscaleError('model-invalid', `The file ${file} of ${manifest.name} is missing.`);
-    return readInitialisers(bytes);
-  }
+function initialisersOf({ files, manifest }: LoadedModel, file: string): ReturnType<typeof readInitialisers> {
+  const bytes = files.get(file);
+  if (!bytes) throw new UpscaleError('model-invalid', `The file ${file} of ${manifest.name} is missing.`);
+  return readInitialisers(bytes);
 }
 
 function refusal({ manifest }: LoadedModel, why: string, cause?: unknown): UpscaleError {

@@ -17,6 +17,12 @@ const LIMITS = [
 /** Features that are used where they exist, by ONNX Runtime or, `timestamp-query`, by us. */
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
+/** A WGSL module with the entry point `main`. */
+export interface WgslModule {
+  readonly label: string;
+  readonly code: string;
+}
+
 /** What a scope owns. */
 type GpuResource = GPUBuffer | GPUTexture | GPUQuerySet;
 
@@ -104,6 +110,23 @@ export class GpuDevice {
       this.#pipelines.set(code, pipeline);
     }
     return pipeline;
+  }
+
+  /**
+   * Compiles modules beside all else that goes on, so that {@link pipeline} finds them made. Large ones take their time, and
+   * meanwhile the browser's GPU process would do nothing for anybody.
+   * @throws GPUPipelineError where a module is wrong
+   */
+  async compile(modules: readonly WgslModule[]): Promise<void> {
+    const { device } = this;
+    await Promise.all(
+      modules.map(async ({ label, code }) => {
+        if (this.#pipelines.has(code)) return;
+        const module = device.createShaderModule({ label, code });
+        const compute = { module, entryPoint: 'main' };
+        this.#pipelines.set(code, await device.createComputePipelineAsync({ label, layout: 'auto', compute }));
+      }),
+    );
   }
 
   /** Records commands and submits them at once. Gives back what `record` does. */
