@@ -16,7 +16,7 @@ export function byNetwork(level: string): boolean {
 
 /** How a track is upscaled, and how long its network is waited for. */
 export interface Setting {
-  readonly backend: 'wasm' | 'webgpu' | 'webgpu-native';
+  readonly backend: 'wasm' | 'webgpu-native';
   readonly width: number;
   readonly height: number;
   /** Default: {@link INTERVAL_MS}. */
