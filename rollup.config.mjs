@@ -6,7 +6,8 @@ import esbuild from 'rollup-plugin-esbuild';
 const LICENCES = {
   mediabunny:
     '/*! Contains mediabunny (https://github.com/Vanilagy/mediabunny), unchanged, under the Mozilla Public License 2.0. */',
-  '@ffmpeg/ffmpeg': '/*! Contains @ffmpeg/ffmpeg (https://github.com/ffmpegwasm/ffmpeg.wasm), unchanged, under the MIT License. */',
+  '@ffmpeg/ffmpeg':
+    '/*! Contains @ffmpeg/ffmpeg (https://github.com/ffmpegwasm/ffmpeg.wasm), unchanged, under the MIT License. */',
 };
 
 /**

@@ -52,7 +52,9 @@ if (ours > BUDGET_BYTES) {
   console.error('Our own browser code is larger than allowed.');
   process.exit(1);
 }
-console.log(`code for files, mediabunny in it: ${kilobytes(forFiles).trim()} gzip of ${kilobytes(FILE_BUDGET_BYTES).trim()} allowed`);
+console.log(
+  `code for files, mediabunny in it: ${kilobytes(forFiles).trim()} gzip of ${kilobytes(FILE_BUDGET_BYTES).trim()} allowed`,
+);
 if (forFiles > FILE_BUDGET_BYTES) {
   console.error('The code for files is larger than allowed.');
   process.exit(1);

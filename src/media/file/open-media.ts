@@ -1,5 +1,6 @@
-import { UpscaleError } from '../../frame/errors.js';
+import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { NotForBrowser, openBrowserMedia } from './browser-media.js';
+import { openFfmpegMedia } from './ffmpeg-media.js';
 import type { Media, Notice } from './media.js';
 import type { FileAssets, FileSource } from './protocol.js';
 
@@ -19,13 +20,28 @@ export async function openMedia(
   try {
     return await openBrowserMedia(source, notice);
   } catch (thrown) {
+    signal.throwIfAborted();
     if (!(thrown instanceof NotForBrowser)) throw thrown;
-    void assets;
-    void signal;
-    throw new UpscaleError(
-      'file-unsupported',
-      `This file cannot be read: ${thrown.message}. Other formats need ffmpeg.wasm: see options.assets.ffmpegCore.`,
-      { recoverable: false, cause: thrown },
-    );
+    if (!assets.ffmpegCore) {
+      throw new UpscaleError(
+        'file-unsupported',
+        `This file cannot be read: ${thrown.message}. Other formats need ffmpeg.wasm: see options.assets.ffmpegCore.`,
+        { recoverable: false, cause: thrown },
+      );
+    }
+    return openFfmpegMedia(await blobOf(source, signal), assets, notice, signal);
+  }
+}
+
+/** A file on a server is fetched whole; the browser keeps what is large on disk. */
+async function blobOf(source: FileSource, signal: AbortSignal): Promise<Blob> {
+  if (source.kind === 'blob') return source.blob;
+  try {
+    const response = await fetch(source.url, { signal });
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return await response.blob();
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new UpscaleError('file-invalid', `${source.url} could not be fetched: ${reasonOf(cause)}`, { cause });
   }
 }
