@@ -6,8 +6,16 @@ import esbuild from 'rollup-plugin-esbuild';
 const LICENCES = {
   mediabunny:
     '/*! Contains mediabunny (https://github.com/Vanilagy/mediabunny), unchanged, under the Mozilla Public License 2.0. */',
-  '@ffmpeg/ffmpeg':
-    '/*! Contains @ffmpeg/ffmpeg (https://github.com/ffmpegwasm/ffmpeg.wasm), unchanged, under the MIT License. */',
+  '@ffmpeg/ffmpeg': '/*! Contains @ffmpeg/ffmpeg (https://github.com/ffmpegwasm/ffmpeg.wasm) under the MIT License. */',
+};
+
+/** The worker of `@ffmpeg/ffmpeg` by the name it has here, or bundlers would look for it under the one it has there. */
+const renamedWorker = {
+  name: 'renamed-worker',
+  transform: (code, id) =>
+    id.includes('@ffmpeg/ffmpeg') && code.includes('"./worker.js"')
+      ? { code: code.replaceAll('"./worker.js"', '"./ffmpeg.worker.js"'), map: null }
+      : null,
 };
 
 /**
@@ -24,7 +32,11 @@ const entry = (input, file, bundled = []) => ({
     banner: bundled.map((name) => LICENCES[name]).join('\n'),
   },
   external: (id) => !id.startsWith('.') && !isAbsolute(id) && !bundled.some((name) => id.startsWith(name)),
-  plugins: [resolve({ browser: true }), esbuild({ target: 'es2022', minify: /\.(worker|worklet)\.js$/.test(file) })],
+  plugins: [
+    renamedWorker,
+    resolve({ browser: true }),
+    esbuild({ target: 'es2022', minify: /\.(worker|worklet)\.js$/.test(file) }),
+  ],
 });
 
 export default [

@@ -2,16 +2,16 @@ import type { FallbackEvent, LoadingEvent } from '../../live/stats.js';
 import { type BrowserUpscaleOptions, checkBrowserOptions } from '../options.js';
 import type { FileSettings } from './protocol.js';
 
-const CONTAINERS = ['mp4', 'webm', 'mkv', 'mov'] as const;
-const CODECS = ['avc', 'vp9', 'av1', 'vp8', 'hevc'] as const;
-const QUALITIES = ['low', 'medium', 'high', 'very-high'] as const;
-
 /** Kinds of files that can be written. */
-export type FileContainer = (typeof CONTAINERS)[number];
+export type FileContainer = 'mp4' | 'webm' | 'mkv' | 'mov';
 /** Video codecs that can be written, where the browser has an encoder. `avc` is H.264, `hevc` is H.265. */
-export type FileVideoCodec = (typeof CODECS)[number];
+export type FileVideoCodec = 'avc' | 'vp9' | 'av1' | 'vp8' | 'hevc';
 /** How good the coded picture is, by which the bitrate is chosen. */
-export type FileQuality = (typeof QUALITIES)[number];
+export type FileQuality = 'low' | 'medium' | 'high' | 'very-high';
+
+const CONTAINERS: readonly FileContainer[] = ['mp4', 'webm', 'mkv', 'mov'];
+const CODECS: readonly FileVideoCodec[] = ['avc', 'vp9', 'av1', 'vp8', 'hevc'];
+const QUALITIES: readonly FileQuality[] = ['low', 'medium', 'high', 'very-high'];
 
 /** How far a file is. */
 export interface FileProgress {

@@ -1,0 +1,100 @@
+import {
+  type FileEvent,
+  type FileProgress,
+  type FileUpscaleOptions,
+  type UpscaledFile,
+  type UpscaleError,
+  upscaleFile,
+} from '/dist/index.js';
+
+const NANO: FileUpscaleOptions = { backend: 'wasm', model: 'mana-nano-x2', threads: 1 };
+
+/** What became of a file. */
+export interface Outcome {
+  readonly error: { readonly name: string; readonly code: string | null; readonly message: string } | null;
+  readonly file: (Omit<UpscaledFile, 'blob' | 'dispose'> & { readonly type: string }) | null;
+  /** Base64. */
+  readonly bytes: string;
+  readonly events: FileEvent[];
+  readonly progress: FileProgress[];
+  /** Frames as they went into the encoder, I420 without gaps, Base64. */
+  readonly made: string[];
+  /** Longest time that the page could do nothing else, in milliseconds. */
+  readonly blockedMs: number;
+  /** Names in the private file system afterwards. */
+  readonly left: string[];
+}
+
+/** Upscales a file that comes as Base64. `watch`: its frames are looked at on their way to the encoder. */
+export async function upscale(
+  base64: string,
+  name: string,
+  options: FileUpscaleOptions = {},
+  watch = false,
+): Promise<Outcome> {
+  return outcome(new File([decode(base64) as BlobPart], name), { ...NANO, ...options }, watch);
+}
+
+/** The same with a file at an address. */
+export async function upscaleAt(url: string, options: FileUpscaleOptions = {}): Promise<Outcome> {
+  return outcome(url, { ...NANO, ...options }, false);
+}
+
+async function outcome(file: File | string, options: FileUpscaleOptions, watch: boolean): Promise<Outcome> {
+  const events: FileEvent[] = [];
+  const progress: FileProgress[] = [];
+  const made: string[] = [];
+  const channel = new BroadcastChannel('made');
+  channel.onmessage = ({ data }: MessageEvent<Uint8Array>) => made.push(encode(data));
+  let [lastMs, blockedMs] = [performance.now(), 0];
+  const beat = setInterval(() => {
+    const now = performance.now();
+    blockedMs = Math.max(blockedMs, now - lastMs);
+    lastMs = now;
+  }, 10);
+  const base = { events, progress, made };
+  try {
+    const upscaled = await upscaleFile(file, {
+      ...options,
+      onEvent: (event) => events.push(event),
+      onProgress: (told) => progress.push(told),
+      ...(watch ? { assets: { ...options.assets, fileWorker: '/test/pages/file-watched.worker.ts' } } : {}),
+    });
+    clearInterval(beat);
+    const { blob, dispose, ...rest } = upscaled;
+    const bytes = blob ? encode(new Uint8Array(await blob.arrayBuffer())) : '';
+    const type = blob?.type ?? '';
+    dispose();
+    return { ...base, error: null, file: { ...rest, type }, bytes, blockedMs, left: await stored() };
+  } catch (thrown) {
+    const { name, message, code = null } = thrown as UpscaleError;
+    return { ...base, error: { name, message, code }, file: null, bytes: '', blockedMs, left: await stored() };
+  } finally {
+    clearInterval(beat);
+    channel.close();
+  }
+}
+
+/** Names in the private file system, when what is being removed is gone. */
+export async function stored(): Promise<string[]> {
+  let names: string[] = [];
+  for (let tries = 0; tries < 40; tries++) {
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle('mana-upscale', { create: true });
+    names = [];
+    for await (const name of folder.keys()) names.push(name);
+    if (names.length === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return names;
+}
+
+function decode(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+function encode(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+}
