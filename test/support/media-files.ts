@@ -59,17 +59,36 @@ export function mediaFiles(): MediaFiles {
         .filter((line) => line !== '')
         .map((line) => line.split(',')),
     packetHashes: (name, stream) =>
-      execFileSync('ffmpeg', ['-v', 'error', '-i', path(name), '-map', `0:${stream}`, '-c', 'copy', '-f', 'framehash', '-'], {
-        encoding: 'utf8',
-        maxBuffer: 2 ** 28,
-      })
+      execFileSync(
+        'ffmpeg',
+        ['-v', 'error', '-i', path(name), '-map', `0:${stream}`, '-c', 'copy', '-f', 'framehash', '-'],
+        {
+          encoding: 'utf8',
+          maxBuffer: 2 ** 28,
+        },
+      )
         .split('\n')
         .filter((line) => line !== '' && !line.startsWith('#'))
-        .map((line) => line.split(',').at(-1)?.trim() ?? ''),
+        .map((line) => line.split(',')[5]?.trim() ?? ''),
     i420: (name) =>
       execFileSync(
         'ffmpeg',
-        ['-v', 'error', '-noautorotate', '-i', path(name), '-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'yuv420p', '-f', 'rawvideo', '-'],
+        [
+          '-v',
+          'error',
+          '-noautorotate',
+          '-i',
+          path(name),
+          '-map',
+          '0:V:0',
+          '-fps_mode',
+          'passthrough',
+          '-pix_fmt',
+          'yuv420p',
+          '-f',
+          'rawvideo',
+          '-',
+        ],
         { maxBuffer: 2 ** 29 },
       ),
   };

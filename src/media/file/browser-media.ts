@@ -32,6 +32,9 @@ const URL_RETRIES = 3;
 /** Places in a file where decoding may fail before it is given up. */
 const MOST_BREAKS = 1000;
 
+/** A picture that ends so much before the file is worth a word. Sound often ends later by less. */
+const MISSING_S = 0.5;
+
 /** What the browser's own decoders cannot read, as opposed to what is broken. */
 export class NotForBrowser extends Error {}
 
@@ -111,6 +114,7 @@ class BrowserMedia implements Media {
   async *frames(fromS = Number.NEGATIVE_INFINITY): AsyncGenerator<SourceFrame, void, unknown> {
     const packets = new EncodedPacketSink(this.track);
     let [from, last, any] = [fromS, Number.NEGATIVE_INFINITY, false];
+    let endS = Number.NEGATIVE_INFINITY;
     for (let breaks = 0; ; breaks++) {
       try {
         for await (const sample of new VideoSampleSink(this.track).samples(from)) {
@@ -120,11 +124,16 @@ class BrowserMedia implements Media {
             continue;
           }
           last = sample.timestamp;
+          endS = sample.timestamp + sample.duration;
           any = true;
           yield this.#frameOf(sample);
         }
         if (!any && fromS === Number.NEGATIVE_INFINITY) {
           throw new UpscaleError('file-invalid', 'The file is damaged: not one frame of it can be decoded.', FINAL);
+        }
+        const lacksS = this.video.endS - endS;
+        if (any && lacksS > MISSING_S) {
+          this.notice(`The picture ends ${lacksS.toFixed(1)} s before the file says that it does: it may be cut off.`);
         }
         return;
       } catch (thrown) {
