@@ -17,9 +17,13 @@ async function upscale(name: string, watch = true) {
   return { ...outcome, out: `out-${name}.mp4` };
 }
 
-/** When the frames of a file are shown, as ffmpeg says, in seconds. */
-function shown(name: string): number[] {
-  return files.each(name, 'frame', 'v', 'pts_time').map(([time]) => Number(time));
+/** When the frames of a file are shown, as ffmpeg says, in seconds; where it does not know, a frame after the one before. */
+function shown(name: string, rate: number): number[] {
+  const times: number[] = [];
+  for (const [time] of files.each(name, 'frame', 'v', 'best_effort_timestamp_time')) {
+    times.push(time === 'N/A' ? (times.at(-1) ?? 0) + 1 / rate : Number(time));
+  }
+  return times;
 }
 
 function soundOf(name: string): Int16Array {
@@ -48,11 +52,11 @@ it.each([
     );
     const { file, error, made, out, left } = await upscale(name);
     expect(error).toBeNull();
-    const source = shown(name);
+    const source = shown(name, rate);
     expect(file?.frames).toBe(source.length);
     expect(file?.notices.filter((notice) => /damaged|not in the output/.test(notice))).toEqual([]);
     expect(left).toEqual([]);
-    const times = shown(out);
+    const times = shown(out, rate);
     expect(times).toHaveLength(source.length);
     const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
     expect(Math.max(...off)).toBeLessThan(1e-3);

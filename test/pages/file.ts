@@ -98,3 +98,105 @@ function encode(bytes: Uint8Array): string {
   for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
   return btoa(text);
 }
+
+/** What is left after work that was ended in the middle. */
+export interface Ended {
+  readonly error: string;
+  /** Whether it is the reason that was given. */
+  readonly same: boolean;
+  readonly left: string[];
+  /** From the end's demand to its fulfilment. */
+  readonly releasedMs: number;
+}
+
+/** Ends the work when so many frames are made. */
+export async function abortAt(base64: string, name: string, frames: number): Promise<Ended> {
+  const controller = new AbortController();
+  const reason = new DOMException('Enough.', 'AbortError');
+  let askedMs = 0;
+  let pictures = 0;
+  try {
+    await upscaleFile(new File([decode(base64) as BlobPart], name), {
+      ...NANO,
+      signal: controller.signal,
+      pictureEveryMs: 0,
+      onPicture: (picture) => {
+        picture.close();
+        if (++pictures < frames || controller.signal.aborted) return;
+        askedMs = performance.now();
+        controller.abort(reason);
+      },
+    });
+    return { error: 'It was not ended.', same: false, left: await stored(), releasedMs: 0 };
+  } catch (thrown) {
+    const releasedMs = performance.now() - askedMs;
+    return { error: String(thrown), same: thrown === reason, left: await stored(), releasedMs };
+  }
+}
+
+/** What a stream received. */
+export interface Received {
+  readonly bytes: string;
+  readonly writes: number;
+  readonly closed: boolean;
+  readonly aborted: boolean;
+  readonly blob: boolean;
+  readonly error: string;
+  readonly pictures: number;
+}
+
+/** Upscales into a stream of bytes. @param failAfter writes after which it takes no more */
+export async function intoStream(
+  base64: string,
+  name: string,
+  failAfter = Number.POSITIVE_INFINITY,
+): Promise<Received> {
+  const parts: Uint8Array[] = [];
+  let [closed, aborted, pictures] = [false, false, 0];
+  const writeTo = new WritableStream<Uint8Array>({
+    write: (data) => {
+      if (parts.length >= failAfter) throw new Error('The disk is full.');
+      parts.push(data);
+    },
+    close: () => {
+      closed = true;
+    },
+    abort: () => {
+      aborted = true;
+    },
+  });
+  const received = async (blob: boolean, error: string): Promise<Received> => ({
+    bytes: encode(new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer())),
+    writes: parts.length,
+    closed,
+    aborted,
+    blob,
+    error,
+    pictures,
+  });
+  try {
+    const onPicture = (picture: VideoFrame): void => {
+      pictures++;
+      picture.close();
+    };
+    const { blob } = await upscaleFile(new File([decode(base64) as BlobPart], name), {
+      ...NANO,
+      writeTo,
+      onPicture,
+      pictureEveryMs: 0,
+    });
+    return received(blob !== null, '');
+  } catch (thrown) {
+    return received(false, String(thrown));
+  }
+}
+
+/** Upscales into a file that a handle stands for, and gives what is in it. */
+export async function intoHandle(base64: string, name: string): Promise<string> {
+  const root = await navigator.storage.getDirectory();
+  const handle = await root.getFileHandle('chosen.mp4', { create: true });
+  const { blob } = await upscaleFile(new File([decode(base64) as BlobPart], name), { ...NANO, writeTo: handle });
+  const bytes = encode(new Uint8Array(await (await handle.getFile()).arrayBuffer()));
+  await root.removeEntry('chosen.mp4');
+  return blob ? 'a blob' : bytes;
+}

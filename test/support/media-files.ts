@@ -57,7 +57,9 @@ export function mediaFiles(): MediaFiles {
       probe(name, '-select_streams', stream, '-show_entries', `${what}=${fields.join(',')}`, '-of', 'csv=p=0')
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => line.split(',')),
+        .map((line) => line.split(','))
+        // Side data has lines of its own, with nothing on them.
+        .filter(([first]) => first?.trim()),
     packetHashes: (name, stream) =>
       execFileSync(
         'ffmpeg',

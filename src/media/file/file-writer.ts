@@ -118,6 +118,7 @@ export class FileWriter {
     await this.#sound;
     this.#throwIfBroken();
     try {
+      this.options.place.completing();
       await this.output.finalize();
     } catch (thrown) {
       this.#fail(thrown);
@@ -167,7 +168,14 @@ export class FileWriter {
   }
 
   #throwIfBroken(): void {
-    this.options.signal.throwIfAborted();
+    const { signal, place } = this.options;
+    signal.throwIfAborted();
+    try {
+      place.check();
+    } catch (thrown) {
+      // This is why whatever else failed did so.
+      this.#broken = thrown;
+    }
     if (!this.#broken) return;
     if (this.#broken instanceof UpscaleError) throw this.#broken;
     throw new UpscaleError('output-failed', `The output could not be written: ${reasonOf(this.#broken)}`, {

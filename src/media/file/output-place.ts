@@ -22,6 +22,10 @@ export interface OutputPlace {
   readonly target: Target;
   /** Whether nothing can be written twice. */
   readonly appendOnly: boolean;
+  /** @throws what writing failed with; the target itself may say so only at the end */
+  check(): void;
+  /** All that comes now belongs to a whole file: without this word, closing the target is leaving it. */
+  completing(): void;
   /** The finished file, where the page has not given another place for it. */
   finish(mimeType: string): Promise<Blob | null>;
   /** Removes what was written. */
@@ -43,13 +47,48 @@ export async function openPlace(sink: FileSink, notice: Notice): Promise<OutputP
 }
 
 function streamPlace(writable: WritableStream, positioned: boolean): OutputPlace {
+  const writer = writable.getWriter();
+  let whole = false;
+  const { sink, check } = watched({
+    write: (chunk) => writer.write(chunk),
+    close: () => (whole ? writer.close() : undefined),
+  });
   return {
     target: positioned
-      ? new StreamTarget(writable, { chunked: true, chunkSize: CHUNK_BYTES })
-      : new AppendOnlyStreamTarget(writable),
+      ? new StreamTarget(sink, { chunked: true, chunkSize: CHUNK_BYTES })
+      : new AppendOnlyStreamTarget(sink as unknown as WritableStream<Uint8Array>),
     appendOnly: !positioned,
+    check,
+    completing: () => {
+      whole = true;
+    },
     finish: async () => null,
-    discard: () => writable.abort(new DOMException('The file was not finished.', 'AbortError')).catch(() => undefined),
+    discard: () => writer.abort(new DOMException('The file was not finished.', 'AbortError')).catch(() => undefined),
+  };
+}
+
+/** A stream whose first failure is remembered. */
+function watched(under: UnderlyingSink<StreamTargetChunk>): {
+  sink: WritableStream<StreamTargetChunk>;
+  check: () => void;
+} {
+  let failure: { readonly cause: unknown } | undefined;
+  const sink = new WritableStream<StreamTargetChunk>({
+    ...under,
+    write: async (chunk, controller) => {
+      try {
+        await under.write?.(chunk, controller);
+      } catch (cause) {
+        failure ??= { cause };
+        throw cause;
+      }
+    },
+  });
+  return {
+    sink,
+    check: () => {
+      if (failure) throw failure.cause;
+    },
   };
 }
 
@@ -75,7 +114,7 @@ async function storePlace(name: string): Promise<OutputPlace> {
     if (open) access.close();
     open = false;
   };
-  const writable = new WritableStream<StreamTargetChunk>({
+  const { sink, check } = watched({
     write: ({ data, position }) => {
       for (let done = 0; done < data.length; ) {
         const written = access.write(data.subarray(done), { at: position + done });
@@ -85,8 +124,10 @@ async function storePlace(name: string): Promise<OutputPlace> {
     },
   });
   return {
-    target: new StreamTarget(writable, { chunked: true, chunkSize: CHUNK_BYTES }),
+    target: new StreamTarget(sink, { chunked: true, chunkSize: CHUNK_BYTES }),
     appendOnly: false,
+    check,
+    completing: () => undefined,
     finish: async (mimeType) => {
       access.flush();
       close();
@@ -122,6 +163,8 @@ function memoryPlace(): OutputPlace {
   return {
     target: new AppendOnlyStreamTarget(writable),
     appendOnly: true,
+    check: () => undefined,
+    completing: () => undefined,
     finish: async (type) => {
       collect();
       return new Blob(parts, { type });

@@ -1,4 +1,4 @@
-import { UpscaleError } from '../../frame/errors.js';
+import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import { fileAssets, startFileWorker } from '../assets.js';
 import {
@@ -67,7 +67,8 @@ export async function upscaleFile(file: Blob | string | URL, options: FileUpscal
   const source = sourceOf(file);
   signal?.throwIfAborted();
   const stored = options.writeTo ? undefined : await keepStored();
-  const { sink, copied } = sinkOf(options.writeTo, stored);
+  const leave = new AbortController();
+  const { sink, copied } = sinkOf(options.writeTo, stored, leave.signal);
   let worker: Worker;
   try {
     worker = startFileWorker(assets);
@@ -76,7 +77,7 @@ export async function upscaleFile(file: Blob | string | URL, options: FileUpscal
     throw new UpscaleError('worker-failed', 'The file worker could not be started.', { cause, recoverable: false });
   }
   try {
-    const { summary, blob } = await converse(worker, source, sink, settings, options);
+    const { summary, blob } = await converse(worker, source, sink, settings, options, copied);
     await copied;
     const { frames, notices, ...rest } = summary;
     const dispose = (): void => stored?.release();
@@ -84,6 +85,8 @@ export async function upscaleFile(file: Blob | string | URL, options: FileUpscal
     return { ...rest, frames, notices, blob, name, dispose };
   } catch (thrown) {
     stored?.release();
+    leave.abort(thrown);
+    await copied?.catch(() => undefined);
     throw thrown;
   } finally {
     worker.terminate();
@@ -99,19 +102,29 @@ function converse(
   sink: FileSink,
   settings: FileSettings,
   { assets = {}, signal, onProgress, onEvent, onPicture }: FileUpscaleOptions,
+  copied: Promise<void> | undefined,
 ): Promise<Done> {
   const post = (message: ToFile, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
   return new Promise<Done>((resolve, reject) => {
     let patience: ReturnType<typeof setTimeout> | undefined;
+    let ended: { readonly reason: unknown } | undefined;
     const over = (settle: () => void): void => {
       clearTimeout(patience);
       signal?.removeEventListener('abort', abort);
       settle();
     };
-    const abort = (): void => {
+    /** What the worker holds is released first. */
+    const end = (reason: unknown): void => {
+      if (ended) return;
+      ended = { reason };
       post({ type: 'abort' });
-      patience = setTimeout(() => over(() => reject(signal?.reason)), RELEASE_MS);
+      patience = setTimeout(() => over(() => reject(reason)), RELEASE_MS);
     };
+    const abort = (): void => end(signal?.reason);
+    copied?.catch((cause: unknown) => {
+      const why = `The output could not be written: ${reasonOf(cause)}`;
+      end(new UpscaleError('output-failed', why, { cause, recoverable: false }));
+    });
     worker.addEventListener('message', ({ data }: MessageEvent<FromFile>) => {
       if (data.type === 'progress') onProgress?.(data.progress);
       else if (data.type === 'event') onEvent?.(data.event);
@@ -120,7 +133,7 @@ function converse(
         else data.picture.close();
         post({ type: 'seen' });
       } else if (data.type === 'done') over(() => resolve(data));
-      else over(() => reject(signal?.aborted ? signal.reason : errorOf(data)));
+      else over(() => reject(ended ? ended.reason : errorOf(data)));
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();
@@ -164,6 +177,7 @@ function sourceOf(file: Blob | string | URL): FileSource {
 function sinkOf(
   writeTo: FileUpscaleOptions['writeTo'],
   stored: StoredFile | undefined,
+  leave: AbortSignal,
 ): { sink: FileSink; copied?: Promise<void> } {
   if (!writeTo) return { sink: { kind: 'store', name: stored?.name ?? '' } };
   if (isFileHandle(writeTo)) return { sink: { kind: 'handle', handle: writeTo } };
@@ -171,7 +185,7 @@ function sinkOf(
   const { readable, writable } = new TransformStream<unknown, unknown>();
   const positioned =
     typeof FileSystemWritableFileStream !== 'undefined' && writeTo instanceof FileSystemWritableFileStream;
-  const copied = readable.pipeTo(writeTo);
+  const copied = readable.pipeTo(writeTo, { signal: leave });
   copied.catch(() => undefined);
   return { sink: { kind: 'stream', writable, positioned }, copied };
 }
