@@ -81,7 +81,6 @@ it('engines that are lost in the middle cost no frame: the next backend begins s
   const coded = files.i420('lost-out.mp4');
   const bytes = wanted[0]?.length as number;
   const quality = wanted.map((frame, i) => psnrOf(coded.subarray(i * bytes, (i + 1) * bytes), frame));
-  console.log(quality);
   expect(Math.min(...quality)).toBeGreaterThan(25);
 }, 180_000);
 

@@ -52,7 +52,7 @@ export interface FileUpscaleOptions
   readonly codec?: FileVideoCodec;
   /** Bits a second of the video. Default: as `quality` says. */
   readonly bitrate?: number;
-  /** Default `high`. Ignored where `bitrate` is given. */
+  /** Default `very-high`: what the network made should not be lost again. Ignored where `bitrate` is given. */
   readonly quality?: FileQuality;
   /**
    * Where the file is to be written as it is made: a handle that `showSaveFilePicker()` gave, the stream of such a handle, or
@@ -78,7 +78,7 @@ export interface FileUpscaleOptions
  */
 export function checkFileOptions(options: FileUpscaleOptions = {}): FileSettings {
   const stream = checkBrowserOptions({ ...options, budgetMs: Number.POSITIVE_INFINITY, minFrameRate: 0 });
-  const { container = 'auto', codec = 'auto', bitrate, quality = 'high', pictureEveryMs = 250 } = options;
+  const { container = 'auto', codec = 'auto', bitrate, quality = 'very-high', pictureEveryMs = 250 } = options;
   oneOf('container', container, ['auto', ...CONTAINERS]);
   oneOf('codec', codec, ['auto', ...CODECS]);
   oneOf('quality', quality, QUALITIES);
