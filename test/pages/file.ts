@@ -200,3 +200,16 @@ export async function intoHandle(base64: string, name: string): Promise<string> 
   await root.removeEntry('chosen.mp4');
   return blob ? 'a blob' : bytes;
 }
+
+/** Upscales a file and counts its frames, here and in `framesDone`. */
+export async function count(base64: string, name: string): Promise<number> {
+  const upscaled = await upscaleFile(new File([decode(base64) as BlobPart], name), {
+    ...NANO,
+    onProgress: ({ framesDone }) => {
+      Object.assign(globalThis, { framesDone });
+    },
+  });
+  upscaled.dispose();
+  await stored();
+  return upscaled.frames;
+}
