@@ -94,3 +94,38 @@ it('what is no video is told in one sentence, and so is a core that is not there
     /could not be loaded from http.*\/nowhere\/ffmpeg-core\.js.*options\.assets\.ffmpegCore/,
   );
 }, 60_000);
+
+it.each([
+  ['long.avi', ['-c:v', 'mpeg4', '-g', '250', '-bf', '2', '-c:a', 'libmp3lame']],
+  ['long.mpg', ['-c:v', 'mpeg2video', '-g', '15', '-bf', '2', '-c:a', 'mp2']],
+  ['long.wmv', ['-c:v', 'wmv2', '-g', '100', '-c:a', 'wmav2']],
+])(
+  '%s is decoded in pieces: no frame is lost or made twice where they meet, and no sound',
+  async (name, codecs) => {
+    const seconds = 47;
+    files.make(
+      ...['-f', 'lavfi', '-i', `testsrc2=s=32x24:r=25:d=${seconds}`, '-f', 'lavfi', '-i', `sine=d=${seconds}:r=44100`],
+      ...['-pix_fmt', 'yuv420p', ...codecs, name],
+    );
+    const { file, error, out } = await upscale(name, false);
+    expect(error).toBeNull();
+    const source = shown(name, 25);
+    // ffmpeg writes one of these files with a step back in time: a frame there comes right after the one before.
+    for (let i = 1; i < source.length; i++)
+      source[i] = Math.max(source[i] as number, (source[i - 1] as number) + 0.001);
+    expect(file?.frames).toBe(source.length);
+    const times = shown(out, 25);
+    const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
+    expect(off).toHaveLength(source.length);
+    expect(Math.max(...off)).toBeLessThan(1e-3);
+    // A tone without a break has no silence in it, and is as long as it was.
+    const [before, after] = [soundOf(name), soundOf(out)];
+    expect(Math.abs(after.length - before.length) / 8000).toBeLessThan(0.1);
+    let quiet = 0;
+    for (let i = 800; i + 80 < after.length - 1600; i += 80) {
+      if (Math.max(...after.subarray(i, i + 80)) < 1000) quiet++;
+    }
+    expect(quiet).toBe(0);
+  },
+  180_000,
+);

@@ -18,6 +18,7 @@ import {
 } from 'mediabunny';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { EightBit } from './eight-bit.js';
+import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
 import type { FileContainer } from './options.js';
 import type { FileSource } from './protocol.js';
@@ -115,18 +116,19 @@ class BrowserMedia implements Media {
     const packets = new EncodedPacketSink(this.track);
     let [from, last, any] = [fromS, Number.NEGATIVE_INFINITY, false];
     let endS = Number.NEGATIVE_INFINITY;
+    const times = new Increasing();
     for (let breaks = 0; ; breaks++) {
       try {
         for await (const sample of new VideoSampleSink(this.track).samples(from)) {
-          if (sample.timestamp <= last) {
-            // Decoded once more on the way from a keyframe.
+          if (breaks > 0 && sample.timestamp <= last) {
+            // Decoded once more, after a break.
             sample.close();
             continue;
           }
-          last = sample.timestamp;
+          last = Math.max(last, sample.timestamp);
           endS = sample.timestamp + sample.duration;
           any = true;
-          yield this.#frameOf(sample);
+          yield this.#frameOf(sample, times.next(sample.timestamp));
         }
         if (!any && fromS === Number.NEGATIVE_INFINITY) {
           throw new UpscaleError('file-invalid', 'The file is damaged: not one frame of it can be decoded.', FINAL);
@@ -158,10 +160,10 @@ class BrowserMedia implements Media {
     this.input.dispose();
   }
 
-  #frameOf(sample: VideoSample): SourceFrame {
+  #frameOf(sample: VideoSample, timestampS: number): SourceFrame {
     try {
       const frame = this.#eightBit.convert(sample.toVideoFrame());
-      return { frame, timestampS: sample.timestamp, durationS: sample.duration };
+      return { frame, timestampS, durationS: sample.duration };
     } finally {
       sample.close();
     }

@@ -5,6 +5,7 @@ import { hdr } from './browser-media.js';
 import { type ProbedStream, readProbe } from './ffmpeg-probe.js';
 import { ffmpegSound } from './ffmpeg-sound.js';
 import { FfmpegTool, SOURCE_PATH } from './ffmpeg-tool.js';
+import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
 import type { FileAssets } from './protocol.js';
 
@@ -104,6 +105,7 @@ class FfmpegMedia implements Media {
     let begin = fromS ?? startS;
     let any = false;
     let empty = 0;
+    const times = new Increasing();
     let next = this.#decode(fromS ?? null, begin + this.#pieceS);
     for (;;) {
       const piece = await next;
@@ -120,12 +122,12 @@ class FfmpegMedia implements Media {
         next.catch(() => undefined);
       }
       for (let i = 0; i < count; i++) {
-        const timestampS = piece.timesS[i] as number;
+        const timestampS = times.next(piece.timesS[i] as number);
         const after = piece.timesS[i + 1];
         yield {
           frame: this.#frame(piece.pictures.slice(i * bytes, (i + 1) * bytes), timestampS),
           timestampS,
-          durationS: after === undefined ? this.#frameS : after - timestampS,
+          durationS: after === undefined ? this.#frameS : Math.max(0, after - timestampS),
         };
         any = true;
       }

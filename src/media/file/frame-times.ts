@@ -44,3 +44,16 @@ export class FrameTimesById {
     this.#lastUs = Number.NEGATIVE_INFINITY;
   }
 }
+
+/** What a frame comes after the one before where the file has them at the same time or the wrong way round, in seconds. */
+const LEAST_APART_S = 0.001;
+
+/** Times that only grow: a file that goes back in time must not cost frames. */
+export class Increasing {
+  #lastS = Number.NEGATIVE_INFINITY;
+
+  next(timestampS: number): number {
+    this.#lastS = Math.max(timestampS, this.#lastS + LEAST_APART_S);
+    return this.#lastS;
+  }
+}
