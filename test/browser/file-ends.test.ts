@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Ended, Outcome, Received } from '../pages/file.js';
 import { launchChromium } from '../support/browser.js';
@@ -89,4 +92,55 @@ it('a stream is not closed but aborted where the work fails: no half file passes
   const nothing = await pages.run<Received>('file', 'intoStream', half, 'noise.mp4');
   expect(nothing).toMatchObject({ closed: false, aborted: true });
   expect(nothing.error).toMatch(/cannot be read/);
+}, 60_000);
+
+it('a file at an address is read where it lies, a range at a time', async () => {
+  film('Über See.mp4', 2);
+  const data = readFileSync(files.path('Über See.mp4'));
+  const asked: (string | undefined)[] = [];
+  let broken = false;
+  const server = createServer((request, response) => {
+    const { range } = request.headers;
+    const known = decodeURIComponent(request.url ?? '') === '/Über See.mp4';
+    asked.push(range);
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    response.setHeader('Access-Control-Allow-Headers', 'range');
+    response.setHeader('Access-Control-Expose-Headers', 'content-range, content-length');
+    if (request.method === 'OPTIONS') return response.end();
+    if (!known) return response.writeHead(404).end();
+    const [start = 0, end = data.length - 1] = (range?.match(/\d+/g) ?? []).map(Number);
+    const last = Math.min(end, data.length - 1);
+    // The line is cut in the middle of the second film.
+    const half = Math.floor(data.length / 2);
+    if (broken && start >= half) return response.destroy();
+    response.writeHead(206, {
+      'Content-Range': `bytes ${start}-${last}/${data.length}`,
+      'Content-Length': last + 1 - start,
+    });
+    if (broken) return response.write(data.subarray(start, half), () => response.destroy());
+    return response.end(data.subarray(start, last + 1));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  try {
+    const { file, error } = await pages.run<Outcome>('file', 'upscaleAt', `${base}%C3%9Cber%20See.mp4`);
+    expect(error).toBeNull();
+    expect(file).toMatchObject({ frames: 50, name: 'Über See-x2.mp4' });
+    expect(asked.some((range) => /^bytes=/.test(range ?? ''))).toBe(true);
+    const lost = await pages.run<string>('file', 'errorFor', `${base}nothing.mp4`);
+    expect(lost).toMatch(/^UpscaleError: .*404/);
+    broken = true;
+    const half = await pages.run<string>('file', 'errorFor', `${base}%C3%9Cber%20See.mp4`);
+    expect(half).toMatch(/^UpscaleError: The file cannot be read/);
+  } finally {
+    server.close();
+  }
+}, 60_000);
+
+it('wrong arguments, and a worker that is not there, are told in a sentence', async () => {
+  expect(await pages.run<string>('file', 'errorFor', 'http://[')).toBe(
+    'TypeError: file must be a File, a Blob or a URL; "http://[" is no URL.',
+  );
+  const nowhere = await pages.run<string>('file', 'errorFor', 'film.mp4', { assets: { fileWorker: '/nowhere.js' } });
+  expect(nowhere).toMatch(/^UpscaleError: The file worker failed: .*options\.assets\.fileWorker/);
 }, 60_000);

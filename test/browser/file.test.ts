@@ -245,6 +245,37 @@ describe('files that are not as they should be, in Chromium', () => {
     expect(Math.min(...quality)).toBeGreaterThan(45);
   }, 60_000);
 
+  it.each([
+    ['titled.mkv', 'srt'],
+    ['titled.mp4', 'mov_text'],
+  ])('subtitles of %s are lost, and that is told', async (name, codec) => {
+    files.write('words.srt', Buffer.from('1\n00:00:00,000 --> 00:00:00,200\nHello.\n'));
+    files.make(...PICTURE(0.3), '-i', 'words.srt', '-map', '0', '-map', '1', ...H264, '-c:s', codec, name);
+    expect((await upscale(name)).file).toMatchObject({
+      frames: 8,
+      notices: ['The subtitles of the file are not in the output.'],
+    });
+  });
+
+  it('pixels that are not square stay so', async () => {
+    files.make(...PICTURE(0.2), ...H264, '-vf', 'setsar=4/3', 'wide.mp4');
+    files.make(...PICTURE(0.2), '-vf', 'setsar=4/3', '-c:v', 'libvpx-vp9', 'wide.webm');
+    for (const name of ['wide.mp4', 'wide.webm']) {
+      expect(files.streams(name)[0]).toMatchObject({ sample_aspect_ratio: '4:3' });
+      const { file, out } = await upscale(name);
+      expect(file).toMatchObject({ frames: 5, size: { width: 128, height: 96 } });
+      const [width = 0, height = 1] = String(files.streams(out)[0]?.['sample_aspect_ratio']).split(':').map(Number);
+      // Encoders take whole pixels.
+      expect(Math.abs(width / height - 4 / 3)).toBeLessThan(1 / 96);
+    }
+  });
+
+  it('what a page left that is gone is removed', async () => {
+    const source = files.make(...PICTURE(0.2), ...H264, 'after.mp4').toString('base64');
+    const { left } = await pages.run<Outcome>('file', 'upscaleAfterLeaving', source, 'after.mp4');
+    expect(left).toEqual([]);
+  });
+
   it('names may be anything', async () => {
     files.make(...PICTURE(0.2), ...H264, 'named.mp4');
     const { readFileSync } = await import('node:fs');

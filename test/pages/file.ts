@@ -213,3 +213,21 @@ export async function count(base64: string, name: string): Promise<number> {
   await stored();
   return upscaled.frames;
 }
+
+/** Upscales a file where an earlier page has left one behind. */
+export async function upscaleAfterLeaving(base64: string, name: string): Promise<Outcome> {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle('mana-upscale', { create: true });
+  await folder.getFileHandle('mana-upscale-of-yesterday', { create: true });
+  return upscale(base64, name);
+}
+
+/** The error that wrong arguments, or files that are not there, come to. */
+export async function errorFor(file: string, options: FileUpscaleOptions = {}): Promise<string> {
+  try {
+    (await upscaleFile(file, { ...NANO, ...options })).dispose();
+    return 'none';
+  } catch (thrown) {
+    return String(thrown);
+  }
+}

@@ -22,6 +22,7 @@ import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
 import type { FileContainer } from './options.js';
 import type { FileSource } from './protocol.js';
+import { mentionsSubtitles, NO_SUBTITLES } from './subtitles.js';
 
 /** Streams over many files are not one file. */
 const FORMATS = ALL_FORMATS.filter((format) => format !== HLS);
@@ -33,6 +34,8 @@ const URL_RETRIES = 3;
 /** Places in a file where decoding may fail before it is given up. */
 const MOST_BREAKS = 1000;
 
+/** More than any film has; each takes memory. */
+const MOST_SOUND_TRACKS = 32;
 /** A picture that ends so much before the file is worth a word. Sound often ends later by less. */
 const MISSING_S = 0.5;
 
@@ -55,10 +58,12 @@ export async function openBrowserMedia(source: FileSource, notice: Notice): Prom
           }),
   });
   try {
-    return await BrowserMedia.open(input, notice);
+    const media = await BrowserMedia.open(input, notice);
+    if (source.kind === 'blob' && (await mentionsSubtitles(source.blob))) notice(NO_SUBTITLES);
+    return media;
   } catch (thrown) {
     input.dispose();
-    throw thrown;
+    throw thrown instanceof UpscaleError || thrown instanceof NotForBrowser ? thrown : unreadable(thrown);
   }
 }
 
@@ -101,7 +106,12 @@ class BrowserMedia implements Media {
     }
     const format = await input.getFormat();
     const video = await factsOf(track, format instanceof IsobmffInputFormat);
-    const audio = tracks.filter((other) => other.isAudioTrack());
+    const audio = tracks.filter((other) => other.isAudioTrack()).slice(0, MOST_SOUND_TRACKS);
+    if (tracks.length - videos.length > audio.length) {
+      notice(
+        `The file has ${tracks.length - videos.length} sound tracks; only the first ${audio.length} are in the output.`,
+      );
+    }
     const sound = await Promise.all(audio.map((one, i) => soundOf(one, i, audio.length)));
     const tags = await input.getMetadataTags().catch(() => ({}));
     const container = format === WEBM ? 'webm' : format instanceof MatroskaInputFormat ? 'mkv' : 'mp4';
@@ -140,6 +150,7 @@ class BrowserMedia implements Media {
         return;
       } catch (thrown) {
         if (thrown instanceof UpscaleError || this.input.disposed) throw thrown;
+        if (isGone(thrown)) throw unreadable(thrown);
         const next = breaks < MOST_BREAKS ? await nextKeyframe(packets, Math.max(last, from)) : null;
         if (!next && !any) {
           const why = `not one frame of it can be decoded (${reasonOf(thrown)})`;
@@ -172,6 +183,16 @@ class BrowserMedia implements Media {
 
 const FINAL = { recoverable: false } as const;
 
+/** Whether the bytes themselves cannot be had any more, which is no damage of the file: half of it must not pass for all. */
+function isGone(thrown: unknown): boolean {
+  const { name = '', message = '' } = thrown instanceof Error || thrown instanceof DOMException ? thrown : {};
+  return /^(NotReadable|NotFound|NotAllowed|Network)Error$/.test(name) || /fetch/i.test(message);
+}
+
+function unreadable(cause: unknown): UpscaleError {
+  return new UpscaleError('file-invalid', `The file cannot be read: ${reasonOf(cause)}.`, { ...FINAL, cause });
+}
+
 /** The error for a source that is brighter than eight bits can say. */
 export function hdr(): UpscaleError {
   const why = 'This video is in high dynamic range (HDR), which the network was not made for.';
@@ -186,6 +207,7 @@ async function tracksOf(input: Input): Promise<{ tracks: (InputVideoTrack | Inpu
     const nothing = known.length === 0 && (await input.getFormat()) !== QTFF;
     return { tracks: known, ...(nothing ? { broken: 'its list of tracks is missing' } : {}) };
   } catch (thrown) {
+    if (isGone(thrown)) throw unreadable(thrown);
     return { tracks: [], broken: reasonOf(thrown) };
   }
 }

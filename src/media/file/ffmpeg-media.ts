@@ -8,6 +8,7 @@ import { FfmpegTool, SOURCE_PATH } from './ffmpeg-tool.js';
 import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
 import type { FileAssets } from './protocol.js';
+import { NO_SUBTITLES } from './subtitles.js';
 
 /** Bytes of pictures that are decoded at once. */
 const PIECE_BYTES = 48 * 1024 * 1024;
@@ -46,7 +47,7 @@ export async function openFfmpegMedia(
     if (video.transfer === 'smpte2084' || video.transfer === 'arib-std-b67') throw hdr();
     if (videos.length > 1) notice(`The file has ${videos.length} video tracks; only the first one is in the output.`);
     if (video.bits > 8) notice('The source has more than 8 bits a sample; the output has 8.');
-    if (streams.some(({ type }) => type === 'subtitle')) notice('The subtitles of the file are not in the output.');
+    if (streams.some(({ type }) => type === 'subtitle')) notice(NO_SUBTITLES);
     const sound = await Promise.all(sounds.map((one, i) => ffmpegSound(tool, one, i, sounds.length)));
     return new FfmpegMedia(tool, video, sound, notice);
   } catch (thrown) {

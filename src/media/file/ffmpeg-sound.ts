@@ -18,6 +18,8 @@ const PIECE_S = 20;
 const RUN_IN_S = 3;
 /** How much of the sound is looked at to know what it is. */
 const LOOK_S = 2;
+/** Pieces in a row that may have no sound: what a file says of its length need not be true. */
+const MOST_EMPTY = 180;
 /** Decoded sound is handed on in pieces of this length. */
 const SAMPLE_S = 0.5;
 /** Matroska's times are whole milliseconds. */
@@ -79,16 +81,25 @@ async function copied(
   return undefined;
 }
 
+/** Whether sound may come at or after a time, the last so many pieces having had none. */
+function goesOn({ startS, durationS }: ProbedStream, fromS: number, empty: number): boolean {
+  if (fromS === startS) return true;
+  return Number.isFinite(durationS) ? fromS < startS + durationS && empty < MOST_EMPTY : empty === 0;
+}
+
 async function* packets(
   tool: FfmpegTool,
-  { startS, durationS, sampleRate }: ProbedStream,
+  stream: ProbedStream,
   index: number,
   codec: AudioCodec | null,
 ): AsyncGenerator<EncodedPacket, void, unknown> {
+  const { startS, sampleRate } = stream;
   const samplesOf = codec && PACKET_SAMPLES[codec];
   const packetS = samplesOf ? samplesOf(sampleRate) / sampleRate : 0;
   let due = Number.NaN;
-  for (let from = startS; from === startS || from < startS + durationS; from += PIECE_S) {
+  let empty = 0;
+  for (let from = startS; goesOn(stream, from, empty); from += PIECE_S) {
+    empty++;
     const piece = await copied(tool, index, from === startS ? null : from, from + PIECE_S);
     if (!piece) continue;
     try {
@@ -97,6 +108,7 @@ async function* packets(
         if (packet.timestamp >= from + PIECE_S) break;
         const exact = packetS > 0 && Math.abs(packet.timestamp - due) < ROUNDED_S ? due : packet.timestamp;
         due = exact + packetS;
+        empty = 0;
         yield packet.clone({ timestamp: exact, ...(packetS > 0 ? { duration: packetS } : {}) });
       }
     } finally {
@@ -107,11 +119,13 @@ async function* packets(
 
 async function* samples(
   tool: FfmpegTool,
-  { startS, durationS, sampleRate, channels }: ProbedStream,
+  stream: ProbedStream,
   index: number,
 ): AsyncGenerator<AudioSample, void, unknown> {
+  const { startS, sampleRate, channels } = stream;
   const frameBytes = 2 * channels;
-  for (let from = startS; from === startS || from < startS + durationS; from += PIECE_S) {
+  let empty = 0;
+  for (let from = startS; goesOn(stream, from, empty); from += PIECE_S) {
     const seek = from === startS ? [] : ['-seek_timestamp', '1', '-ss', (from - RUN_IN_S).toFixed(6)];
     const trim = `atrim=start=${from.toFixed(6)}:end=${(from + PIECE_S).toFixed(6)}`;
     // Gaps become silence, so that what comes begins at `from` and has a sample for every moment.
@@ -121,6 +135,7 @@ async function* samples(
       ...['-af', `${trim},${fill}`, '-ar', String(sampleRate), '-ac', String(channels), '-f', 's16le', '/sound.pcm'],
     ]);
     const data = await tool.take('/sound.pcm');
+    empty = data.length < frameBytes ? empty + 1 : 0;
     const step = Math.max(1, Math.floor(SAMPLE_S * sampleRate)) * frameBytes;
     for (let at = 0; at + frameBytes <= data.length; at += step) {
       yield new AudioSample({

@@ -1,3 +1,4 @@
+import { Logging, LogLevel } from 'mediabunny';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Choice } from '../../live/backends.js';
 import type { MessageScope } from '../../live/scope.js';
@@ -22,6 +23,8 @@ export interface FileHostOptions {
 
 /** Runs a `file` worker: one file, from its bytes to those of the output. */
 export function hostFile(scope: MessageScope, options: FileHostOptions = {}): void {
+  // What goes wrong is told to the page, which may want nothing on its console.
+  Logging.level = LogLevel.Silent;
   const aborted = new AbortController();
   const pictures = { owed: true, shownMs: Number.NEGATIVE_INFINITY };
   const post = (message: FromFile, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
