@@ -2,9 +2,8 @@ import { AppendOnlyStreamTarget, StreamTarget, type StreamTargetChunk, type Targ
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Notice } from './media.js';
 import type { FileSink } from './protocol.js';
+import { STORE_FOLDER } from './stored-file.js';
 
-/** Folder of unfinished and finished files in the browser's private file system. */
-export const STORE_FOLDER = 'mana-upscale';
 /** Bytes that are collected before they are written. */
 const CHUNK_BYTES = 1024 * 1024;
 /** Bytes that are made into one Blob, which the browser may keep on disk. */

@@ -1,4 +1,5 @@
-import { STORE_FOLDER } from './output-place.js';
+/** Folder of unfinished and finished files in the browser's private file system. */
+export const STORE_FOLDER = 'mana-upscale';
 
 /** A temporary file in the browser's private file system, kept as long as this page wants it. */
 export interface StoredFile {
