@@ -1,5 +1,7 @@
 /** Serves the demo in `examples/demo` with the package as it was built into `dist/`. */
-import { existsSync, realpathSync } from 'node:fs';
+import { createReadStream, existsSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'vite';
 
@@ -7,6 +9,23 @@ const DEFAULT_PORT = 5173;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const built = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const builtWorker = fileURLToPath(new URL('../dist/worker.js', import.meta.url));
+
+/** ffmpeg's core for files that the browser cannot decode: a development dependency, no part of the package. */
+const ffmpegCore = {
+  name: 'ffmpeg-core',
+  configureServer: (server) => {
+    const folder = join(dirname(createRequire(import.meta.url).resolve('@ffmpeg/core')), '../esm');
+    const types = { 'ffmpeg-core.js': 'text/javascript', 'ffmpeg-core.wasm': 'application/wasm' };
+    server.middlewares.use('/ffmpeg-core/', (request, response, next) => {
+      const name = new URL(request.url ?? '/', 'http://here').pathname.slice(1);
+      if (!Object.hasOwn(types, name)) return next();
+      response.setHeader('Content-Type', types[name]);
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+      response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+      createReadStream(join(folder, name)).on('error', next).pipe(response);
+    });
+  },
+};
 
 /**
  * Starts the server on 127.0.0.1.
@@ -20,6 +39,7 @@ export async function startDemo({ port = DEFAULT_PORT } = {}) {
     configFile: false,
     logLevel: 'error',
     clearScreen: false,
+    plugins: [ffmpegCore],
     resolve: { alias: { 'mana-upscale/worker': builtWorker, 'mana-upscale': built } },
     // Bundled in advance, the package would be moved away from its workers.
     optimizeDeps: { exclude: ['mana-upscale'], include: ['rxjs', 'uplot'] },

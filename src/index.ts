@@ -1,5 +1,6 @@
 /**
  * mana-upscale in the browser: a MediaStreamTrack goes in, a sharper, larger MediaStreamTrack comes out.
+ * So does a file of a file.
  * @module
  */
 export type { Backend, StageTimes } from './engine/engine.js';
@@ -19,6 +20,16 @@ export type {
 } from './live/stats.js';
 export type { AssetUrls } from './media/assets.js';
 export type { AudioState } from './media/audio-in-step.js';
+export type {
+  FileContainer,
+  FileEvent,
+  FileProgress,
+  FileQuality,
+  FileUpscaleOptions,
+  FileVideoCodec,
+  NoticeEvent,
+} from './media/file/options.js';
+export { type UpscaledFile, upscaleFile } from './media/file/upscale-file.js';
 export { frames } from './media/frames.js';
 export { fromTrack } from './media/from-track.js';
 export { clearModelCache, type LoadModelOptions, loadModel } from './media/load-model.js';

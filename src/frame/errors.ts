@@ -13,7 +13,15 @@ export type UpscaleErrorCode =
   /** A frame has a pixel format or size that cannot be upscaled. */
   | 'frame-unsupported'
   /** A worker could not be started. */
-  | 'worker-failed';
+  | 'worker-failed'
+  /** A file is empty, damaged or no video. */
+  | 'file-invalid'
+  /** A file's format, codec or dynamic range is not one that can be upscaled here. */
+  | 'file-unsupported'
+  /** No encoder here makes the output that was asked for. */
+  | 'output-unsupported'
+  /** The output could not be written. */
+  | 'output-failed';
 
 /** An error of this package. `code` says what happened, `recoverable` whether the stream goes on without us. */
 export class UpscaleError extends Error {

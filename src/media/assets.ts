@@ -2,6 +2,7 @@ import type { OrtFiles } from '../engine/ort/runtime.js';
 import type { ModelLocation } from '../model/loader.js';
 import { SHIPPED_MODELS, type ShippedModel } from '../model/registry.js';
 import type { WorkerAssets } from './browser-platform.js';
+import type { FileAssets } from './file/protocol.js';
 
 /** Where the package's files are, for pages that host them elsewhere. All URLs; relative ones are the page's. */
 export interface AssetUrls {
@@ -11,6 +12,16 @@ export interface AssetUrls {
   readonly engineWorker?: string | URL;
   /** `audio-delay.worklet.js`. */
   readonly audioWorklet?: string | URL;
+  /** `file.worker.js`. */
+  readonly fileWorker?: string | URL;
+  /** `ffmpeg.worker.js`, which files that the browser cannot decode are read in. */
+  readonly ffmpegWorker?: string | URL;
+  /**
+   * Folder of `ffmpeg-core.js` and `ffmpeg-core.wasm`, as in `dist/esm/` of the package `@ffmpeg/core`, 0.12. Only files that
+   * the browser itself cannot decode need it, and it is fetched for them alone (32 MB). It is not part of this package: its
+   * licence is GPL-2.0-or-later, so serve it yourself or name a CDN, and see whether that licence suits you. Default: none.
+   */
+  readonly ffmpegCore?: string | URL;
   /** Folder of the ONNX Runtime files, named as in the package's `dist/ort/`. */
   readonly ort?: string | URL;
   /** Folder of the models, laid out as in the package's `dist/models/`. */
@@ -99,6 +110,24 @@ export function workerAssets(assets: AssetUrls): WorkerAssets {
     ort: ort ? ortIn(folder(ort)) : shippedOrt(),
     models: modelLocations(assets),
   };
+}
+
+/** The files that a `file` worker needs. */
+export function fileAssets(assets: AssetUrls): FileAssets {
+  const { ffmpegWorker, ffmpegCore } = assets;
+  const core = ffmpegCore && folder(ffmpegCore);
+  return {
+    ...workerAssets(assets),
+    ffmpegWorker: ffmpegWorker ? absolute(ffmpegWorker) : new URL('./ffmpeg.worker.js', import.meta.url).href,
+    ffmpegCore: core ? { js: `${core}ffmpeg-core.js`, wasm: `${core}ffmpeg-core.wasm` } : null,
+  };
+}
+
+/** Starts a `file` worker. */
+export function startFileWorker({ fileWorker }: AssetUrls): Worker {
+  return fileWorker
+    ? new Worker(absolute(fileWorker), { type: 'module', name: 'mana-file' })
+    : new Worker(new URL('./file.worker.js', import.meta.url), { type: 'module', name: 'mana-file' });
 }
 
 /** Starts the `io` worker. */

@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { build, type PreviewServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/browser.js';
+import { mediaFiles } from '../support/media-files.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const files = mediaFiles();
 let folder: string;
 let site: PreviewServer | undefined;
 
@@ -66,6 +68,16 @@ describe('a project that installs the packed package', () => {
       await page.goto(`http://127.0.0.1:${address.port}/`);
       await page.waitForFunction("document.querySelector('#result').textContent !== ''", { timeout: 50_000 });
       expect(await page.evaluate("document.querySelector('#result').textContent")).toBe('full 128 delayed');
+      const upscale = (name: string, ...codec: string[]): Promise<unknown> => {
+        const base64 = files
+          .make('-f', 'lavfi', '-i', 'testsrc2=s=64x48:r=25:d=0.4', ...codec, name)
+          .toString('base64');
+        return page.evaluate(`upscaleBase64('${base64}', '${name}')`);
+      };
+      const h264 = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p'];
+      expect(await upscale('film.mp4', ...h264)).toMatch(/^10 frames, video\/mp4/);
+      // ffmpeg's core is not there, but its worker is.
+      expect(await upscale('film.avi', '-c:v', 'mpeg4')).toMatch(/could not be loaded from .*\/core\/ffmpeg-core\.js/);
       expect(elsewhere).toEqual([]);
     } finally {
       await browser.close();

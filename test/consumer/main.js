@@ -1,4 +1,4 @@
-import { upscaleStream } from 'mana-upscale';
+import { upscaleFile, upscaleStream } from 'mana-upscale';
 
 const canvas = document.createElement('canvas');
 canvas.width = 64;
@@ -36,3 +36,15 @@ video.muted = true;
 video.srcObject = upscaled.stream;
 document.body.append(video);
 await video.play();
+
+/** Upscales a file that comes as Base64, and tells how many frames came of it, or why not. */
+globalThis.upscaleBase64 = async (base64, name) => {
+  const file = new File([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], name);
+  const options = { backend: 'wasm', model: 'mana-nano-x2', assets: { ffmpegCore: '/core/' } };
+  try {
+    const { frames, blob } = await upscaleFile(file, options);
+    return `${frames} frames, ${blob.type}`;
+  } catch (thrown) {
+    return String(thrown);
+  }
+};

@@ -1,0 +1,2 @@
+/** What `@ffmpeg/ffmpeg` starts as its worker; it is told where ffmpeg's core is. */
+import '@ffmpeg/ffmpeg/worker';
