@@ -72,15 +72,25 @@ export class Backends<F> implements Choice<F> {
     waiting: Waiting = {},
     candidates: readonly Backend[] = this.source.candidates(settings),
   ): Promise<Verified<F>> {
+    // What several have in common, as where there is no GPU, is told once.
+    let passed: { readonly from: Backend; readonly reason: string } | undefined;
+    const tell = (to: Backend): void => {
+      if (passed) waiting.fallback?.(passed.from, to, passed.reason);
+      passed = undefined;
+    };
     for (const [i, backend] of candidates.entries()) {
       try {
-        return await this.#verify(backend, settings, waiting);
+        const verified = await this.#verify(backend, settings, waiting);
+        tell(backend);
+        return verified;
       } catch (thrown) {
         const next = candidates[i + 1];
+        const reason = reasonOf(thrown);
+        if (passed?.reason !== reason) tell(backend);
         // A model that cannot be had is the same on every backend.
         if (!next || waiting.signal?.aborted || (thrown instanceof UpscaleError && thrown.code.startsWith('model-')))
           throw thrown;
-        waiting.fallback?.(backend, next, reasonOf(thrown));
+        passed ??= { from: backend, reason };
       }
     }
     throw new UpscaleError('backend-unavailable', 'No backend is left to try.');

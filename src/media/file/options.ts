@@ -13,6 +13,9 @@ const CONTAINERS: readonly FileContainer[] = ['mp4', 'webm', 'mkv', 'mov'];
 const CODECS: readonly FileVideoCodec[] = ['avc', 'vp9', 'av1', 'vp8', 'hevc'];
 const QUALITIES: readonly FileQuality[] = ['low', 'medium', 'high', 'very-high'];
 
+/** More threads than this win nothing. */
+const MOST_THREADS = 8;
+
 /** How far a file is. */
 export interface FileProgress {
   /** Frames of the output that are made. */
@@ -77,7 +80,9 @@ export interface FileUpscaleOptions
  * @throws TypeError with a sentence that names the option that is wrong
  */
 export function checkFileOptions(options: FileUpscaleOptions = {}): FileSettings {
-  const stream = checkBrowserOptions({ ...options, budgetMs: Number.POSITIVE_INFINITY, minFrameRate: 0 });
+  // The page has nothing else to do than to wait for it: all cores.
+  const { threads = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST_THREADS) } = options;
+  const stream = checkBrowserOptions({ ...options, threads, budgetMs: Number.POSITIVE_INFINITY, minFrameRate: 0 });
   const { container = 'auto', codec = 'auto', bitrate, quality = 'very-high', pictureEveryMs = 250 } = options;
   oneOf('container', container, ['auto', ...CONTAINERS]);
   oneOf('codec', codec, ['auto', ...CODECS]);
