@@ -7,7 +7,7 @@ import type { CodedPicture, EncoderSettings, VideoEncoder } from './codec.js';
 import { EncoderClock, TICKS_PER_SECOND } from './encoder-clock.js';
 import { type CodecChoices, checkBitrate, disposed } from './limits.js';
 import type { NodeAv } from './node-av.js';
-import { colourTags, UNSPECIFIED } from './node-av-colour.js';
+import { colourTags, UNSPECIFIED } from '../../node/av-colour.js';
 import { isRgb, NativePicture, Resampling } from './node-av-picture.js';
 
 /** FFmpeg's encoders. */

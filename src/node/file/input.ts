@@ -1,0 +1,119 @@
+import { statSync } from 'node:fs';
+import type { FormatContext, Stream } from 'node-av/lib';
+import { reasonOf } from '../../frame/errors.js';
+import type { NodeAv } from '../../server/codecs/node-av.js';
+import { saysOf } from './ffmpeg.js';
+import { FileError } from './file-error.js';
+
+/** Standard input, as an input's name. */
+export const STDIN = '-';
+/** Streams of a file that are looked at; no container in use has more. */
+const MOST_STREAMS = 1000;
+
+/** What a file must be for a run to go on with it: its size in bytes, and when it was written. */
+export interface FileIdentity {
+  readonly bytes: number;
+  readonly modifiedMs: number;
+}
+
+/** A file of FFmpeg's that is open for reading, and its video. */
+export class Input {
+  private constructor(
+    readonly av: NodeAv,
+    readonly path: string,
+    readonly context: FormatContext,
+    readonly video: Stream,
+    /** Of a file; `undefined` for standard input, which cannot be read twice. */
+    readonly identity: FileIdentity | undefined,
+  ) {}
+
+  /**
+   * Opens a file and finds its video.
+   * @param path of a file, or `-` for standard input
+   * @throws FileError with a sentence that says what is wrong with it
+   */
+  static async open(av: NodeAv, path: string): Promise<Input> {
+    const { lib, constants: c } = av;
+    const identity = path === STDIN ? undefined : identify(path);
+    const context = new lib.FormatContext();
+    context.allocContext();
+    context.maxStreams = MOST_STREAMS;
+    // `file:` keeps FFmpeg from taking a name with a colon for a protocol.
+    const code = await context.openInput(path === STDIN ? 'pipe:0' : `file:${path}`);
+    if (code < 0) throw new FileError('unreadable', `${nameOf(path)} cannot be read as video: ${saysOf(av, code)}.`);
+    try {
+      const found = await context.findStreamInfo();
+      if (found < 0) throw new FileError('unreadable', `${nameOf(path)} cannot be read: ${saysOf(av, found)}.`);
+      const video = mainVideo(av, context.streams);
+      if (!video) throw new FileError('unreadable', `${nameOf(path)} holds no video.`);
+      for (const stream of context.streams) {
+        if (stream.codecpar.codecType === c.AVMEDIA_TYPE_ATTACHMENT) stream.discard = c.AVDISCARD_ALL;
+      }
+      return new Input(av, path, context, video, identity);
+    } catch (thrown) {
+      await context.closeInput();
+      throw thrown;
+    }
+  }
+
+  /** How long the file says that it is, in microseconds; `undefined` where it does not. */
+  get durationUs(): number | undefined {
+    const { duration } = this.context;
+    return duration > 0n ? Number(duration) : undefined;
+  }
+
+  /** Frames, as far as the file tells; `undefined` where it does not. */
+  get frames(): number | undefined {
+    const { nbFrames, avgFrameRate } = this.video;
+    if (nbFrames > 0n) return Number(nbFrames);
+    const us = this.durationUs;
+    return us !== undefined && avgFrameRate.num > 0 && avgFrameRate.den > 0
+      ? Math.round((us * avgFrameRate.num) / avgFrameRate.den / 1e6)
+      : undefined;
+  }
+
+  /** Goes to the last picture at or before a time from which decoding can begin. Where that cannot be done, nothing is. */
+  async seek(us: number): Promise<void> {
+    const { num, den } = this.video.timeBase;
+    const time = BigInt(Math.floor((us * den) / num / 1e6));
+    await this.context.seekFrame(this.video.index, time, this.av.constants.AVSEEK_FLAG_BACKWARD);
+  }
+
+  async close(): Promise<void> {
+    await this.context.closeInput();
+  }
+}
+
+/** What messages call an input. */
+export function nameOf(path: string): string {
+  return path === STDIN ? 'Standard input' : path;
+}
+
+/** What a file is, from outside. @throws FileError where it is no file that can be read */
+export function identify(path: string): FileIdentity {
+  try {
+    const stats = statSync(path);
+    if (stats.isDirectory()) throw new FileError('unreadable', `${path} is a folder.`);
+    if (stats.size === 0 && stats.isFile()) throw new FileError('unreadable', `${path} is empty.`);
+    return { bytes: stats.size, modifiedMs: Math.round(stats.mtimeMs) };
+  } catch (thrown) {
+    if (thrown instanceof FileError) throw thrown;
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new FileError('unreadable', `${path} does not exist.`, { cause: thrown });
+    }
+    throw new FileError('unreadable', `${path} cannot be read: ${reasonOf(thrown)}.`, { cause: thrown });
+  }
+}
+
+/** The largest moving picture; of equals the one that is marked as the default, then the first. */
+function mainVideo({ constants: c }: NodeAv, streams: readonly Stream[]): Stream | undefined {
+  const rank = (stream: Stream): readonly [number, number] => [
+    stream.codecpar.width * stream.codecpar.height,
+    stream.hasDisposition(c.AV_DISPOSITION_DEFAULT) ? 1 : 0,
+  ];
+  return streams
+    .filter((stream) => stream.codecpar.codecType === c.AVMEDIA_TYPE_VIDEO)
+    .filter((stream) => !stream.hasDisposition(c.AV_DISPOSITION_ATTACHED_PIC))
+    .map((stream) => ({ stream, rank: rank(stream) }))
+    .sort((a, b) => b.rank[0] - a.rank[0] || b.rank[1] - a.rank[1] || a.stream.index - b.stream.index)[0]?.stream;
+}
