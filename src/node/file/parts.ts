@@ -107,7 +107,7 @@ export class Parts {
 
 /** Whether nothing would be lost with a folder but a run that was not finished. */
 function isOurs(folder: string): boolean {
-  return readdirSync(folder).every((name) => /^(\d{6}\.mp4|state\.json(\.new)?|output\.\w+)$/.test(name));
+  return readdirSync(folder).every((name) => /^(\d{6}\.mp4|state\.json(\.new)?|output(-chapters)?\.\w+)$/.test(name));
 }
 
 function readState(folder: string, output: string, key: string): State {

@@ -4,8 +4,9 @@ import { basename, extname } from 'node:path';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { nodeBackends } from '../node-backends.js';
+import { copyChapters, hasChapters } from './chapters.js';
 import { type Damage, noDamage } from './damage.js';
-import { openEncoder } from './encoding.js';
+import { type EncodedShape, openEncoder } from './encoding.js';
 import { FileError } from './file-error.js';
 import { Input, nameOf } from './input.js';
 import type { FileJob, JobEvents } from './job.js';
@@ -64,9 +65,9 @@ export class Run {
         writer ??= await VideoWriter.open(this.av, this.#converter, {
           url: part === undefined ? 'pipe:1' : `file:${part}`,
           format: 'yuv4mpegpipe',
-          shape: outputShape(input, this.size),
+          shape: constantRate(outputShape(input, this.size)),
           encoding: null,
-          startPts: 0n,
+          startPts: null,
         });
         await writer.write(picture);
         this.#progress(input, ++frames, 0);
@@ -114,6 +115,8 @@ export class Run {
       const path = parts.path(`output${extname(output)}`);
       try {
         await muxOutput(again, { parts, plan, container, path, span, signal: this.signal });
+        const lost = (await hasChapters(again)) ? await copyChapters(path, job.input, span.fromUs) : undefined;
+        if (lost) events.notice(lost);
       } finally {
         await again.close();
       }
@@ -209,6 +212,12 @@ export class Run {
     this.#reader.dispose();
     this.#converter.dispose();
   }
+}
+
+/** Pictures that stand for themselves have no times but their number. */
+function constantRate(shape: EncodedShape): EncodedShape {
+  const { num, den } = shape.frameRate;
+  return { ...shape, timeBase: { num: den, den: num } };
 }
 
 function nothing(input: string): FileError {

@@ -34,6 +34,8 @@ export async function planStreams(
   const left: string[] = [];
   for (const stream of context.streams) {
     if (stream.index === video.index) continue;
+    // QuickTime's chapters are a track as well; they are copied as chapters.
+    if (isChapterTrack(av, stream)) continue;
     const why = await refusal(av, container, stream);
     if (why === undefined) copied.push(stream.index);
     else left.push(`Stream ${stream.index}, ${kindOf(av, stream)}, is not kept: ${output} cannot hold it.`);
@@ -41,10 +43,15 @@ export async function planStreams(
   return { copied, left };
 }
 
+function isChapterTrack({ constants: c }: NodeAv, { codecpar }: Stream): boolean {
+  return codecpar.codecType === c.AVMEDIA_TYPE_DATA && codecpar.codecTagString?.trim() === 'text';
+}
+
 /** Why a container does not take a stream, by its own word; `undefined` where it does. */
 async function refusal(av: NodeAv, container: string, source: Stream): Promise<string | undefined> {
   const { lib, constants: c } = av;
-  if (source.codecpar.codecId === c.AV_CODEC_ID_NONE) return 'unknown';
+  const { codecId, codecType } = source.codecpar;
+  if (codecId === c.AV_CODEC_ID_NONE && codecType !== c.AVMEDIA_TYPE_ATTACHMENT) return 'unknown';
   const trial = new lib.FormatContext();
   try {
     if (trial.allocOutputContext2(null, container, devNull) < 0) return 'no container';

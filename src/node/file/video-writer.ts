@@ -18,8 +18,8 @@ export interface VideoWriterOptions {
   readonly shape: EncodedShape;
   /** `null`: pictures stay as they are. */
   readonly encoding: EncodingChoices | null;
-  /** Time of the first picture of the file, which counts as 0. */
-  readonly startPts: bigint;
+  /** Time of the first picture of the file, which counts as 0. `null`: pictures are counted, at one rate. */
+  readonly startPts: bigint | null;
 }
 
 /** One file of video and nothing else, written picture by picture. */
@@ -70,8 +70,9 @@ export class VideoWriter {
   async write({ planar, source }: UpscaledPicture): Promise<void> {
     const picture = await this.converter.convert(planar, this.options.shape);
     try {
-      picture.pts = source.pts - this.options.startPts;
-      picture.duration = source.duration;
+      const { startPts } = this.options;
+      picture.pts = startPts === null ? BigInt(this.#frames) : source.pts - startPts;
+      picture.duration = startPts === null ? 1n : source.duration;
       await this.#send(picture);
       this.#frames++;
     } finally {
@@ -119,7 +120,7 @@ export class PictureConverter {
   readonly #resampling: Resampling;
 
   constructor(readonly av: NodeAv) {
-    this.#resampling = new Resampling(av, 'bilinear+accurate_rnd+full_chroma_inp');
+    this.#resampling = new Resampling(av, 'area+accurate_rnd+full_chroma_inp');
   }
 
   /** The caller frees it. A picture of another size is fitted into the output's. */
