@@ -31,7 +31,7 @@ export interface FileFlags {
 }
 
 /** Pictures of 4096 x 2304 are the largest unless more is asked for: at 4 GiB of memory. */
-const MOST_PIXELS = 4096 * 2304;
+export const MOST_PIXELS = 4096 * 2304;
 /** Ten to twenty seconds: what is lost when the machine is switched off. */
 const SEGMENT_FRAMES = 400;
 

@@ -27,6 +27,8 @@ Examples:
 /** What `file` works with. */
 export interface FileParts {
   readonly print: (line: string) => void;
+  /** Takes what was asked for: JSON. */
+  readonly write: (line: string) => void;
   readonly onSignal?: typeof onProcessSignal | undefined;
 }
 
@@ -65,7 +67,7 @@ export function addFile(program: Command, parts: FileParts, done: (code: number)
 async function run(
   named: readonly string[],
   flags: FileFlags,
-  { print, onSignal = onProcessSignal }: FileParts,
+  { print, write, onSignal = onProcessSignal }: FileParts,
 ): Promise<number> {
   let files: InputOutput[];
   let av: NodeAv;
@@ -78,7 +80,7 @@ async function run(
     print(`mana-upscale: ${reasonOf(thrown)}`);
     return thrown instanceof FileError && thrown.code === 'usage' ? EXIT.usage : EXIT.failed;
   }
-  const reporter = reporterOf(flags, print);
+  const reporter = reporterOf(flags, print, write);
   const controller = new AbortController();
   let signalled: NodeJS.Signals | undefined;
   const stop = onSignal((signal) => {
@@ -124,8 +126,12 @@ async function one(
   }
 }
 
-function reporterOf({ json, output }: FileFlags, print: (line: string) => void): Reporter {
-  if (json) return new JsonReporter(output === '-' ? print : (line) => console.log(line));
+function reporterOf(
+  { json, output }: FileFlags,
+  print: (line: string) => void,
+  write: (line: string) => void,
+): Reporter {
+  if (json) return new JsonReporter(output === '-' ? print : write);
   return new TextReporter(print, process.stderr.isTTY ? process.stderr : undefined);
 }
 

@@ -1,10 +1,9 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packRgb } from '../../src/frame/colour.js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
-import { decibels, ffmpeg, hashesOf, newFolder, picturesOf, probe, run, timesOf, upscale } from '../support/file-rig.js';
+import { decibels, ffmpeg, newFolder, picturesOf, timesOf, upscale } from '../support/file-rig.js';
 import { shippedModel } from '../support/models.js';
 import { networkAlone, windowOf } from '../support/reference.js';
 
@@ -20,18 +19,14 @@ const PAN = ['-loop', '1', '-i', PICTURE, '-vf', `crop=64:48:x=100+n*2:y=100+n,f
 beforeAll(() => {
   const video = [...PAN, '-frames:v', `${FRAMES}`, '-r', '25'];
   ffmpeg(...video, '-c:v', 'libx264', '-crf', '10', '-bf', '2', at('plain.mp4'));
-  writeFileSync(
-    at('subs.srt'),
-    '1\n00:00:00,000 --> 00:00:00,200\nHello\n\n2\n00:00:00,240 --> 00:00:00,400\nthere, Zoë\n',
-  );
-  writeFileSync(
-    at('chapters.txt'),
-    ';FFMETADATA1\ntitle=A pan\nartist=Nobody\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=200\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=200\nEND=480\ntitle=Two\n',
-  );
 });
 
 /** What the network alone makes of a file's pictures, as yuv420p of the same colour space. */
-async function reference(name: string, colourSpace: PlanarFrame['colourSpace'], lookahead: number): Promise<Uint8Array[]> {
+async function reference(
+  name: string,
+  colourSpace: PlanarFrame['colourSpace'],
+  lookahead: number,
+): Promise<Uint8Array[]> {
   const { width, height } = SIZE;
   const frames = picturesOf(at(name), BYTES).map(
     (data): PlanarFrame => ({
@@ -68,7 +63,11 @@ describe('pixels', () => {
   it.each([
     ['nothing said', [], { matrix: 'smpte170m', fullRange: false }],
     ['BT.709', ['-colorspace', 'bt709', '-color_range', 'tv'], { matrix: 'bt709', fullRange: false }],
-    ['BT.601, full range', ['-colorspace', 'smpte170m', '-color_range', 'pc'], { matrix: 'smpte170m', fullRange: true }],
+    [
+      'BT.601, full range',
+      ['-colorspace', 'smpte170m', '-color_range', 'pc'],
+      { matrix: 'smpte170m', fullRange: true },
+    ],
     ['BT.2020', ['-colorspace', 'bt2020nc', '-color_range', 'tv'], { matrix: 'bt2020-ncl', fullRange: false }],
   ] as const)('are those of the network alone, colours with %s', async (_, tags, colourSpace) => {
     ffmpeg('-i', at('plain.mp4'), '-c:v', 'libx264', '-crf', '10', ...tags, at('tagged.mp4'));
@@ -77,7 +76,8 @@ describe('pixels', () => {
     const made = picturesOf(at('tagged.y4m'), BYTES * 4);
     expect(made.length).toBe(FRAMES);
     // Rounding differs by a level here and there.
-    for (const [i, picture] of made.entries()) expect(decibels(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
+    for (const [i, picture] of made.entries())
+      expect(decibels(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
   });
 
   it('show with less lookahead what the network alone shows', async () => {

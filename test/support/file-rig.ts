@@ -24,7 +24,8 @@ export function ffmpeg(...args: string[]): Buffer {
   try {
     return execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...args], { maxBuffer: 2 ** 30 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('These tests need ffmpeg: apt install ffmpeg');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error('These tests need ffmpeg: apt install ffmpeg');
     throw error;
   }
 }
@@ -47,7 +48,11 @@ export interface Probed {
   })[];
   readonly packets: readonly { readonly pts_time: string; readonly data_hash: string; readonly stream_index: number }[];
   readonly frames: readonly { readonly pts_time: string }[];
-  readonly chapters: readonly { readonly start_time: string; readonly end_time: string; readonly tags?: { title?: string } }[];
+  readonly chapters: readonly {
+    readonly start_time: string;
+    readonly end_time: string;
+    readonly tags?: { title?: string };
+  }[];
   readonly format: { readonly tags?: Record<string, string>; readonly duration: string };
 }
 

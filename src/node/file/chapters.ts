@@ -34,7 +34,11 @@ export async function hasChapters({ av: { lib, constants: c }, context }: Input)
  * @param path of the output, which is replaced
  * @returns why there are none; `undefined` where there are
  */
-export async function copyChapters(path: string, input: string, fromUs: number | undefined): Promise<string | undefined> {
+export async function copyChapters(
+  path: string,
+  input: string,
+  fromUs: number | undefined,
+): Promise<string | undefined> {
   const next = `${path.slice(0, -extname(path).length)}-chapters${extname(path)}`;
   const start = fromUs === undefined ? [] : ['-ss', String(fromUs / 1e6)];
   const args = ['-v', 'error', '-nostdin', '-y', '-copyts', '-i', `file:${path}`, ...start, '-i', `file:${input}`];

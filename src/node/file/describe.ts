@@ -17,11 +17,16 @@ export interface FileDescription {
     readonly framesPerSecond: number | null;
     readonly frames: number | null;
     readonly sampleAspectRatio: string | null;
-    /** Clockwise degrees it is turned by when it is shown; `null` where it is not turned. */
+    /** Whether it is shown turned or mirrored. */
     readonly turned: boolean;
     readonly hdr: boolean;
   };
-  readonly others: readonly { readonly stream: number; readonly kind: string; readonly codec: string; readonly language: string | null }[];
+  readonly others: readonly {
+    readonly stream: number;
+    readonly kind: string;
+    readonly codec: string;
+    readonly language: string | null;
+  }[];
 }
 
 /** Describes an open input. */

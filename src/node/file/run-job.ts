@@ -56,7 +56,11 @@ function checkOutput({ input, output, overwrite }: FileJob): void {
   if (!overwrite) throw new FileError('exists', `${output} is there already: give --overwrite to replace it.`);
 }
 
-function checkInput({ av, video, path }: Input, { settings: { scale }, maxPixels }: FileJob): void {
+/** Whether a file's video is something that can be upscaled. @throws FileError `unsupported` */
+export function checkInput(
+  { av, video, path }: Input,
+  { settings: { scale }, maxPixels }: Pick<FileJob, 'settings' | 'maxPixels'>,
+): void {
   const { codecpar } = video;
   const { width, height } = codecpar;
   refuseHdr(av, tagsOf(codecpar));
