@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { StreamSettings } from '../live/protocol.js';
-import { isShipped, type ShippedModel, scaleOf } from '../model/registry.js';
+import { isShipped, isShippedScale, SHIPPED_MODELS, SHIPPED_SCALES, scaleOf } from '../model/registry.js';
 import { OUTPUT_CODECS, type OutputCodec } from '../node/file/encoding.js';
 import { FileError } from '../node/file/file-error.js';
 import type { FileJob } from '../node/file/job.js';
@@ -70,11 +70,16 @@ export function settingsOf(
 ): StreamSettings {
   const named = flags.model;
   const scale = wholeOf(flags.scale, '--scale', 1, 16) ?? (isShipped(named) ? scaleOf(named) : 2);
-  const model = named === undefined || named === 'auto' ? (`mana-live-x${scale}` as ShippedModel) : named;
+  if (!isShippedScale(scale)) throw new FileError('usage', `--scale must be ${SHIPPED_SCALES.join(' or ')}.`);
+  const model = named === undefined || named === 'auto' ? `mana-live-x${scale}` : named;
+  if (!isShipped(model) && !existsSync(model) && !URL.canParse(model)) {
+    const names = SHIPPED_MODELS.join(', ');
+    throw new FileError('usage', `There is no model ${model}: --model takes ${names}, or a file or URL of a manifest.`);
+  }
   try {
     return checkNodeOptions({
       scale,
-      model: existsSync(model) ? pathToFileURL(model).href : model,
+      model: !isShipped(model) && existsSync(model) ? pathToFileURL(model).href : model,
       backend: (flags.backend ?? 'auto') as 'auto' | NodeBackend,
       lookahead: wholeOf(flags.lookahead, '--lookahead', 0, 3) ?? 3,
       threads: wholeOf(flags.threads, '--threads', 1, 256) ?? availableParallelism(),

@@ -89,16 +89,22 @@ async function run(
     controller.abort();
   });
   const codes = new Set<number>();
+  const failed: string[] = [];
   try {
     for (const file of files) {
       if (signalled) break;
-      codes.add(await one(av, file, flags, reporter, controller.signal));
+      const code = await one(av, file, flags, reporter, controller.signal);
+      codes.add(code);
+      if (code !== EXIT.ok && code !== EXIT.damaged) failed.push(file.input);
     }
   } finally {
     stop();
     reporter.end();
   }
   if (signalled) return codeOf(signalled);
+  if (files.length > 1 && failed.length > 0) {
+    print(`mana-upscale: ${failed.length} of ${files.length} files failed: ${failed.join(', ')}`);
+  }
   if (files.length > 1 && codes.has(EXIT.usage)) return EXIT.failed;
   return [EXIT.usage, EXIT.failed, EXIT.damaged].find((code) => codes.has(code)) ?? EXIT.ok;
 }

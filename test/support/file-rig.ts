@@ -62,9 +62,9 @@ export function start(args: readonly string[], cwd: string): ChildProcess {
 }
 
 /** Runs the command line to its end. */
-export function run(args: readonly string[], cwd: string, input?: Buffer): Outcome {
+export function run(args: readonly string[], cwd: string, input?: Buffer, cli = CLI): Outcome {
   const options = { cwd, maxBuffer: 2 ** 30, timeout: 110_000, ...(input ? { input } : {}) };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], options);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], options);
   return { code: status, stdout, stderr: stderr.toString() };
 }
 

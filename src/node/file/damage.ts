@@ -20,7 +20,7 @@ export function damageText({ packets, pictures, times, truncated }: Damage): str
   const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
   return [
     ...(truncated ? ['The file ends before it says it does: what is there was upscaled.'] : []),
-    ...(packets > 0 ? [`${count(packets, 'packet')} could not be decoded, and what they show is missing.`] : []),
+    ...(packets > 0 ? [`${count(packets, 'packet')} of the file ${packets === 1 ? 'is' : 'are'} broken.`] : []),
     ...(pictures > 0
       ? [`${count(pictures, 'picture')} came out of the decoder with faults, and were upscaled as they are.`]
       : []),

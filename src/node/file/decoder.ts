@@ -51,8 +51,8 @@ export async function* decodePictures(
       errors = 0;
       end.see(packet);
       if (packet.streamIndex === video.index) {
-        const broken = packet.hasFlags(c.AV_PKT_FLAG_CORRUPT) || (await decoder.sendPacket(packet)) < 0;
-        if (broken) damage.packets++;
+        const refused = (await decoder.sendPacket(packet)) < 0;
+        if (refused || packet.hasFlags(c.AV_PKT_FLAG_CORRUPT)) damage.packets++;
       }
       packet.unref();
       yield* received(av, decoder, frame, clock, damage);
