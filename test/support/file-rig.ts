@@ -1,15 +1,18 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 /** The command line as it is built. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
-/** A folder for a test's files, with a blank and letters beyond ASCII in its name. */
+/** A folder for a test file's files, with a blank and letters beyond ASCII in its name. It goes when the tests are over. */
 export function newFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'mana file ü–'));
+  const folder = mkdtempSync(join(tmpdir(), 'mana file ü–'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** What a program left behind. */

@@ -1,7 +1,7 @@
 import type { StreamSettings } from '../../live/protocol.js';
-import { nodeBackends } from '../node-backends.js';
 import { noDamage } from './damage.js';
 import { decodePictures } from './decoder.js';
+import { FileEngines } from './file-engines.js';
 import type { Input } from './input.js';
 import { PictureReader } from './picture-reader.js';
 import { SteadyNetwork } from './steady-network.js';
@@ -23,8 +23,9 @@ export async function estimate(
   maxPixels: number,
 ): Promise<Estimate | undefined> {
   const { av, video } = input;
+  const engines = new FileEngines();
   const network = new SteadyNetwork({
-    backends: nodeBackends(undefined, () => undefined),
+    backends: engines.backends,
     settings,
     warmUp: 0,
     fallback: () => undefined,
@@ -51,6 +52,7 @@ export async function estimate(
     return { model: network.model, backend: network.description, framesPerSecond };
   } finally {
     network.dispose();
+    await engines.dispose();
     reader.dispose();
   }
 }

@@ -4,6 +4,7 @@ import { reasonOf } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { saysOf } from './ffmpeg.js';
 import { FileError } from './file-error.js';
+import { StandardInput } from './standard-input.js';
 
 /** Standard input, as an input's name. */
 export const STDIN = '-';
@@ -25,22 +26,35 @@ export class Input {
     readonly video: Stream,
     /** Of a file; `undefined` for standard input, which cannot be read twice. */
     readonly identity: FileIdentity | undefined,
+    readonly standardInput: StandardInput | undefined,
   ) {}
 
   /**
    * Opens a file and finds its video.
    * @param path of a file, or `-` for standard input
+   * @param signal ends the reading of standard input
    * @throws FileError with a sentence that says what is wrong with it
    */
-  static async open(av: NodeAv, path: string): Promise<Input> {
+  static async open(av: NodeAv, path: string, signal?: AbortSignal): Promise<Input> {
     const { lib, constants: c } = av;
     const identity = path === STDIN ? undefined : identify(path);
     const context = new lib.FormatContext();
     context.allocContext();
     context.maxStreams = MOST_STREAMS;
+    const standardInput = path === STDIN ? new StandardInput(av, process.stdin) : undefined;
+    if (standardInput) {
+      context.pb = standardInput.io;
+      context.setFlags(c.AVFMT_FLAG_CUSTOM_IO);
+    }
+    const stop = (): void => standardInput?.close();
+    signal?.addEventListener('abort', stop);
     // `file:` keeps FFmpeg from taking a name with a colon for a protocol.
-    const code = await context.openInput(path === STDIN ? 'pipe:0' : `file:${path}`);
-    if (code < 0) throw new FileError('unreadable', `${nameOf(path)} cannot be read as video: ${saysOf(av, code)}.`);
+    const code = await context.openInput(standardInput ? '' : `file:${path}`);
+    if (code < 0) {
+      stop();
+      if (signal?.aborted) throw new FileError('interrupted', 'Ended before the file was opened.');
+      throw new FileError('unreadable', `${nameOf(path)} cannot be read as video: ${saysOf(av, code)}.`);
+    }
     try {
       const found = await context.findStreamInfo();
       if (found < 0) throw new FileError('unreadable', `${nameOf(path)} cannot be read: ${saysOf(av, found)}.`);
@@ -49,8 +63,9 @@ export class Input {
       for (const stream of context.streams) {
         if (stream.codecpar.codecType === c.AVMEDIA_TYPE_ATTACHMENT) stream.discard = c.AVDISCARD_ALL;
       }
-      return new Input(av, path, context, video, identity);
+      return new Input(av, path, context, video, identity, standardInput);
     } catch (thrown) {
+      stop();
       await context.closeInput();
       throw thrown;
     }
@@ -80,6 +95,7 @@ export class Input {
   }
 
   async close(): Promise<void> {
+    this.standardInput?.close();
     await this.context.closeInput();
   }
 }

@@ -20,7 +20,7 @@ export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal
   if (job.input === STDIN && job.resume)
     throw new FileError('usage', 'Standard input cannot be read again: --resume needs a file.');
   checkOutput(job);
-  const input = await Input.open(av, job.input);
+  const input = await Input.open(av, job.input, signal);
   const run = new Run(av, job, events, signal);
   try {
     checkInput(input, job);
@@ -32,8 +32,13 @@ export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal
     const seconds = (performance.now() - start) / 1000;
     const { backend, model, damage } = run;
     return { output: job.output, width, height, frames, seconds, backend, model, damage };
+  } catch (thrown) {
+    // Whatever came of it: it was the signal's doing.
+    const interrupted = thrown instanceof FileError && thrown.code === 'interrupted';
+    if (signal.aborted && !interrupted) throw new FileError('interrupted', 'Ended before the file was done.');
+    throw thrown;
   } finally {
-    run.dispose();
+    await run.dispose();
     await input.close();
   }
 }

@@ -3,12 +3,12 @@ import { renameSync, rmSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
-import { nodeBackends } from '../node-backends.js';
 import { copyChapters, hasChapters } from './chapters.js';
 import { type Damage, noDamage } from './damage.js';
 import { type EncodedShape, openEncoder } from './encoding.js';
+import { FileEngines } from './file-engines.js';
 import { FileError } from './file-error.js';
-import { Input, nameOf } from './input.js';
+import { Input, nameOf, STDIN } from './input.js';
 import type { FileJob, JobEvents } from './job.js';
 import { muxOutput } from './mux.js';
 import { keyOf, Parts } from './parts.js';
@@ -16,7 +16,7 @@ import { PictureReader } from './picture-reader.js';
 import { runPipeline, type Sink } from './pipeline.js';
 import { outputShape } from './shape.js';
 import { SteadyNetwork } from './steady-network.js';
-import { checkVideo, containerOf, planStreams } from './streams.js';
+import { checkVideo, containerOf, NOTHING_ELSE, planStreams } from './streams.js';
 import { PictureConverter, VideoWriter } from './video-writer.js';
 
 /** Pictures that the network is shown before a segment's first one. */
@@ -25,6 +25,7 @@ export const WARM_UP = 12;
 export class Run {
   readonly damage: Damage = noDamage();
   size = { width: 0, height: 0 };
+  readonly #engines = new FileEngines();
   readonly #network: SteadyNetwork;
   readonly #converter: PictureConverter;
   readonly #reader: PictureReader;
@@ -38,7 +39,7 @@ export class Run {
     this.#converter = new PictureConverter(av);
     this.#reader = new PictureReader(av, (sentence) => events.notice(sentence));
     this.#network = new SteadyNetwork({
-      backends: nodeBackends(undefined, () => undefined),
+      backends: this.#engines.backends,
       settings: job.settings,
       warmUp: WARM_UP,
       signal,
@@ -92,7 +93,11 @@ export class Run {
     const { job, av, events } = this;
     const { output, resume, overwrite, span } = job;
     const container = containerOf(av, output);
-    const plan = await planStreams(input, container, basename(output));
+    const once = job.input === STDIN;
+    const plan = once ? NOTHING_ELSE : await planStreams(input, container, basename(output));
+    if (once && input.context.nbStreams > 1) {
+      events.notice('Only the video is kept: standard input cannot be read a second time for everything else.');
+    }
     const trial = openEncoder(av, outputShape(input, this.size), job.encoding);
     try {
       await checkVideo(av, container, basename(output), job.encoding.codec, (to) => to.fromContext(trial));
@@ -111,14 +116,14 @@ export class Run {
     );
     try {
       if (!parts.state.complete) await this.#fill(input, parts);
-      const again = await Input.open(av, job.input);
+      const again = once ? input : await Input.open(av, job.input);
       const path = parts.path(`output${extname(output)}`);
       try {
         await muxOutput(again, { parts, plan, container, path, span, signal: this.signal });
-        const lost = (await hasChapters(again)) ? await copyChapters(path, job.input, span.fromUs) : undefined;
+        const lost = !once && (await hasChapters(again)) ? await copyChapters(path, job.input, span.fromUs) : undefined;
         if (lost) events.notice(lost);
       } finally {
-        await again.close();
+        if (again !== input) await again.close();
       }
       renameSync(path, output);
     } catch (thrown) {
@@ -207,8 +212,9 @@ export class Run {
     this.events.progress({ frames, total: input.frames, kept, backend: this.backend });
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
     this.#network.dispose();
+    await this.#engines.dispose();
     this.#reader.dispose();
     this.#converter.dispose();
   }

@@ -137,16 +137,13 @@ export class SteadyNetwork {
     this.#refused.add(backend);
     this.#network = undefined;
     failed.dispose();
-    failed.verified.engine.dispose();
     this.options.fallback(backend, (await this.#open()).verified.engine.backend, reason);
   }
 
-  /** Ends the engine too. */
+  /** Releases the network. Engines are those of the backends. */
   dispose(): void {
-    const network = this.#network;
+    this.#network?.dispose();
     this.#network = undefined;
-    network?.dispose();
-    network?.verified.engine.dispose();
   }
 
   #taken(): UpscaledPicture[] {

@@ -17,6 +17,9 @@ export interface StreamPlan {
   readonly left: readonly string[];
 }
 
+/** Where nothing but the video is kept. */
+export const NOTHING_ELSE: StreamPlan = { copied: [], left: [] };
+
 /** FFmpeg's name of the container that a file's name asks for. @throws FileError */
 export function containerOf({ lib }: NodeAv, output: string): string {
   const name = lib.OutputFormat.guessFormat(null, output, null)?.name;
