@@ -44,6 +44,8 @@ export interface JobResult {
   readonly height: number;
   readonly frames: number;
   readonly seconds: number;
+  /** Of them, until the network was ready. */
+  readonly startSeconds: number;
   readonly backend: string;
   readonly model: string;
   readonly damage: Damage;

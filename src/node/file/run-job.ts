@@ -31,7 +31,8 @@ export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal
     const { width, height } = run.size;
     const seconds = (performance.now() - start) / 1000;
     const { backend, model, damage } = run;
-    return { output: job.output, width, height, frames, seconds, backend, model, damage };
+    const startSeconds = (run.readyMs - start) / 1000;
+    return { output: job.output, width, height, frames, seconds, startSeconds, backend, model, damage };
   } catch (thrown) {
     // Whatever came of it: it was the signal's doing.
     const interrupted = thrown instanceof FileError && thrown.code === 'interrupted';

@@ -25,6 +25,8 @@ export const WARM_UP = 12;
 export class Run {
   readonly damage: Damage = noDamage();
   size = { width: 0, height: 0 };
+  /** When the network was ready, on the process's clock. */
+  readyMs = 0;
   readonly #engines = new FileEngines();
   readonly #network: SteadyNetwork;
   readonly #converter: PictureConverter;
@@ -193,6 +195,7 @@ export class Run {
 
   async #pipeline(input: Input, sink: Sink, skip: number, segmentFrames: number): Promise<void> {
     await this.#network.start();
+    this.readyMs ||= performance.now();
     const { job, signal, damage } = this;
     await runPipeline({
       input,
