@@ -65,8 +65,8 @@ export function start(args: readonly string[], cwd: string): ChildProcess {
 }
 
 /** Runs the command line to its end. */
-export function run(args: readonly string[], cwd: string, input?: Buffer, cli = CLI): Outcome {
-  const options = { cwd, maxBuffer: 2 ** 30, timeout: 110_000, ...(input ? { input } : {}) };
+export function run(args: readonly string[], cwd: string, input?: Buffer, cli = CLI, timeout = 110_000): Outcome {
+  const options = { cwd, maxBuffer: 2 ** 30, timeout, ...(input ? { input } : {}) };
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], options);
   return { code: status, stdout, stderr: stderr.toString() };
 }
