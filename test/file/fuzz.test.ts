@@ -27,7 +27,7 @@ function mutated(file: Buffer, next: () => number): Buffer {
     const kind = next();
     const [place, length] = [at(), 1 + Math.floor(next() * 64)];
     if (kind < 0.5) out[place] = Math.floor(next() * 256);
-    else if (kind < 0.65) out.fill(next() < 0.5 ? 0 : 255, place, place + length);
+    else if (kind < 0.65) out.fill(next() < 0.5 ? 0 : 255, place, Math.min(out.length, place + length));
     else if (kind < 0.75) out.copy(out, place, at(), at());
     else if (kind < 0.85) out = Buffer.concat([out.subarray(0, place), out.subarray(place + length)]);
     else if (kind < 0.95)
