@@ -73,6 +73,9 @@ export function checkInput(
   if (codecpar.getCodedSideData(av.constants.AV_PKT_DATA_DOVI_CONF)) {
     throw new FileError('unsupported', `${nameOf(path)} is Dolby Vision, and the networks know SDR only.`);
   }
+  if (width < 1 || height < 1) {
+    throw new FileError('unreadable', `${nameOf(path)} holds video, but no picture of it can be decoded.`);
+  }
   const most = Math.floor(MOST_SIDE / scale);
   if (width * height > maxPixels || width > most || height > most) {
     const limit = `${maxPixels} pixels, and ${most} along a side`;
