@@ -168,6 +168,11 @@ it('what a container does not take is said, and everything else is there', () =>
   expect(hashesOf(at('less.mp4'), 'a:0')).toEqual(hashesOf(at('all.mkv'), 'a:0'));
 });
 
+it('rotation that a container cannot say is told', () => {
+  const { code, stderr } = upscale(folder, 'all.mp4', 'turned.mkv');
+  expect([code, stderr]).toEqual([0, expect.stringContaining('shown turned, and turned.mkv cannot say so')]);
+});
+
 it('a part has the pictures and the sound of that part, at its beginning', () => {
   const { code } = upscale(folder, 'all.mkv', 'part.mkv', '--from', '0.2', '--to', '0:00.44');
   expect(code).toBe(0);

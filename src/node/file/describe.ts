@@ -1,5 +1,5 @@
 import type { AVPixelFormat } from 'node-av/constants';
-import type { Input } from './input.js';
+import { type Input, isTurned } from './input.js';
 import { refuseHdr, tagsOf } from './picture-reader.js';
 
 /** What a file is, for people and for JSON. */
@@ -30,7 +30,8 @@ export interface FileDescription {
 }
 
 /** Describes an open input. */
-export function describe({ av, context, video, path, identity, durationUs, frames }: Input): FileDescription {
+export function describe(input: Input): FileDescription {
+  const { av, context, video, path, identity, durationUs, frames } = input;
   const { lib, constants: c } = av;
   const { codecpar, avgFrameRate: rate } = video;
   const aspect = codecpar.sampleAspectRatio;
@@ -54,7 +55,7 @@ export function describe({ av, context, video, path, identity, durationUs, frame
       framesPerSecond: rate.num > 0 && rate.den > 0 ? rate.num / rate.den : null,
       frames: frames ?? null,
       sampleAspectRatio: aspect.num > 0 ? `${aspect.num}:${aspect.den}` : null,
-      turned: codecpar.getCodedSideData(c.AV_PKT_DATA_DISPLAYMATRIX) !== null,
+      turned: isTurned(input),
       hdr,
     },
     others: context.streams

@@ -100,6 +100,21 @@ export class Input {
   }
 }
 
+/** Frames of a part of a file, as far as the file tells. */
+export function framesWithin(
+  { frames, durationUs }: Input,
+  { fromUs = 0, toUs }: { readonly fromUs: number | undefined; readonly toUs: number | undefined },
+): number | undefined {
+  if (frames === undefined || durationUs === undefined || (fromUs === 0 && toUs === undefined)) return frames;
+  const share = (Math.min(toUs ?? durationUs, durationUs) - fromUs) / durationUs;
+  return Math.round(frames * Math.min(1, Math.max(0, share)));
+}
+
+/** Whether an input's video is shown turned or mirrored. */
+export function isTurned({ av, video }: Input): boolean {
+  return video.codecpar.getCodedSideData(av.constants.AV_PKT_DATA_DISPLAYMATRIX) !== null;
+}
+
 /** What messages call an input. */
 export function nameOf(path: string): string {
   return path === STDIN ? 'Standard input' : path;

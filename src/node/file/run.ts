@@ -8,7 +8,7 @@ import { type Damage, noDamage } from './damage.js';
 import { type EncodedShape, openEncoder } from './encoding.js';
 import { FileEngines } from './file-engines.js';
 import { FileError } from './file-error.js';
-import { Input, nameOf, STDIN } from './input.js';
+import { framesWithin, Input, isTurned, nameOf, STDIN } from './input.js';
 import type { FileJob, JobEvents } from './job.js';
 import { muxOutput } from './mux.js';
 import { keyOf, Parts } from './parts.js';
@@ -21,6 +21,9 @@ import { PictureConverter, VideoWriter } from './video-writer.js';
 
 /** Pictures that the network is shown before a segment's first one. */
 export const WARM_UP = 12;
+/** Containers that say how a picture is turned. */
+const SAYS_TURNED = ['mp4', 'mov', 'ipod', '3gp', '3g2', 'psp', 'ismv'];
+
 /** One run of a job: the network, and where its pictures go. */
 export class Run {
   readonly damage: Damage = noDamage();
@@ -60,6 +63,10 @@ export class Run {
   /** Pictures as they are, to standard output or a file that gets its name when it is whole. */
   async raw(input: Input): Promise<number> {
     const { output } = this.job;
+    const { avgFrameRate: mean, rFrameRate: base } = input.video;
+    if (Math.abs((mean.num * base.den) / (mean.den * base.num) - 1) > 0.01) {
+      this.events.notice('The frames do not come evenly, and y4m cannot say so: their times are lost.');
+    }
     const part = output === '-' ? undefined : `${output}.${randomBytes(4).toString('hex')}.part`;
     let writer: VideoWriter | undefined;
     let frames = 0;
@@ -107,6 +114,9 @@ export class Run {
       trial.freeContext();
     }
     for (const sentence of plan.left) events.notice(sentence);
+    if (isTurned(input) && !SAYS_TURNED.includes(container)) {
+      events.notice(`The video is shown turned, and ${basename(output)} cannot say so: choose .mp4 or .mov.`);
+    }
     const { settings, encoding, segmentFrames } = job;
     const parts = Parts.open(
       output,
@@ -212,7 +222,13 @@ export class Run {
   }
 
   #progress(input: Input, frames: number, kept: number): void {
-    this.events.progress({ frames, total: input.frames, kept, backend: this.backend });
+    const total = framesWithin(input, this.job.span);
+    this.events.progress({
+      frames,
+      total: total === undefined ? undefined : Math.max(total, frames),
+      kept,
+      backend: this.backend,
+    });
   }
 
   async dispose(): Promise<void> {
