@@ -56,7 +56,9 @@ export async function main(args: readonly string[]): Promise<void> {
     if (part !== 'memory') {
       const rows: Speed[] = [];
       for (const [model, width, height, frames] of CASES) {
-        rows.push(await speed(folder, model, width, height, quick ? Math.ceil(frames / 4) : frames));
+        const row = await speed(folder, model, width, height, quick ? Math.ceil(frames / 4) : frames);
+        rows.push(row);
+        console.error(`${row.model} ${row.size}: ${digits(row.network)} alone, ${digits(row.all)} in all`);
       }
       all['speed'] = rows;
       console.log(speedText(rows));
