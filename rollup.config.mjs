@@ -47,7 +47,7 @@ export default [
   entry('worklets/engine.thread.ts', 'engine.thread.js'),
   entry('worklets/graph.thread.ts', 'graph.thread.js'),
   entry('src/server/index.ts', 'server.js'),
-  entry('src/server/bin.ts', 'cli.js'),
+  entry('src/cli/bin.ts', 'cli.js'),
   entry('worklets/media.thread.ts', 'media.thread.js'),
   entry('worklets/io.worker.ts', 'io.worker.js'),
   entry('worklets/engine.worker.ts', 'engine.worker.js'),

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { main } from '../../src/server/cli.js';
+import { main } from '../../src/cli/main.js';
 import { checkServerOptions } from '../../src/server/config.js';
 import { readConfig } from '../../src/server/config-sources.js';
 import { createLog } from '../../src/server/http/log.js';

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Rooms of the house, bottom first: imports go down only. */
-const ROOMS = ['frame', 'model', 'engine', 'pipeline', 'live', 'media', 'node', 'server'];
+const ROOMS = ['frame', 'model', 'engine', 'pipeline', 'live', 'file', 'media', 'node', 'server', 'cli'];
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

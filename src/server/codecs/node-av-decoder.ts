@@ -2,10 +2,10 @@ import type { AVPixelFormat, FFDecoderCodec } from 'node-av/constants';
 import type { CodecContext, Frame, Packet } from 'node-av/lib';
 import { UpscaleError } from '../../frame/errors.js';
 import type { ColourSpace, PlanarFrame } from '../../frame/frame.js';
+import { matrixOf, UNSPECIFIED } from '../../node/av-colour.js';
 import type { CodedPicture, VideoCodec, VideoDecoder } from './codec.js';
 import { type CodecChoices, disposed, PictureGate, undecodable } from './limits.js';
 import type { NodeAv } from './node-av.js';
-import { matrixOf, UNSPECIFIED } from './node-av-colour.js';
 import { NativePicture, Resampling, takeI420 } from './node-av-picture.js';
 
 /** FFmpeg's decoders: its own where it has one, dav1d for AV1. */

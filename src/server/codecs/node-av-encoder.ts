@@ -3,11 +3,11 @@ import type { CodecContext, Packet } from 'node-av/lib';
 import { checkFrame } from '../../frame/check.js';
 import { UpscaleError } from '../../frame/errors.js';
 import { type ColourMatrix, type PlanarFrame, type Size, sameSize, sizeText } from '../../frame/frame.js';
+import { colourTags, UNSPECIFIED } from '../../node/av-colour.js';
 import type { CodedPicture, EncoderSettings, VideoEncoder } from './codec.js';
 import { EncoderClock, TICKS_PER_SECOND } from './encoder-clock.js';
 import { type CodecChoices, checkBitrate, disposed } from './limits.js';
 import type { NodeAv } from './node-av.js';
-import { colourTags, UNSPECIFIED } from './node-av-colour.js';
 import { isRgb, NativePicture, Resampling } from './node-av-picture.js';
 
 /** FFmpeg's encoders. */

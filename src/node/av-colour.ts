@@ -1,6 +1,6 @@
 import type { AVColorSpace } from 'node-av/constants';
-import type { ColourMatrix, ColourSpace } from '../../frame/frame.js';
-import type { NodeAv } from './node-av.js';
+import type { ColourMatrix, ColourSpace } from '../frame/frame.js';
+import type { NodeAv } from '../server/codecs/node-av.js';
 
 /**
  * What a picture is taken for that does not say how its colours are to be read, and every VP8 picture, whose format knows

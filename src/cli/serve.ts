@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { Command, CommanderError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { reasonOf } from '../frame/errors.js';
-import { readConfig } from './config-sources.js';
-import type { ServerConfig } from './options.js';
-import { SETTINGS, type Setting } from './settings.js';
+import { readConfig } from '../server/config-sources.js';
+import type { ServerConfig } from '../server/options.js';
+import { SETTINGS, type Setting } from '../server/settings.js';
+import { EXIT, onProcessSignal } from './process.js';
 
 /** A server that was started. */
 export interface RunningServer {
@@ -12,55 +13,29 @@ export interface RunningServer {
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
 
-/** What the command line works with. */
-export interface CliParts {
+/** What `serve` works with. */
+export interface ServeParts {
   /** Starts a server. What it throws is printed in one line. */
   readonly start: (config: ServerConfig) => Promise<RunningServer>;
   /** Default: the process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Takes lines for people; logs do not go here. Default: standard error, so that logs can be piped. */
-  readonly print?: (line: string) => void;
+  /** Takes lines for people; logs do not go here. */
+  readonly print: (line: string) => void;
   /** Calls back for each signal to end; what it returns stops that. Default: SIGINT and SIGTERM. */
-  readonly onSignal?: (end: () => void) => () => void;
+  readonly onSignal?: ((end: () => void) => () => void) | undefined;
 }
 
-/** Exit codes: BSD's for wrong usage, the shell's for what a second signal cut short. */
-const EXIT = { ok: 0, failed: 1, usage: 64, cut: 130 } as const;
-
-/**
- * The command line of `mana-upscale`.
- * @param argv arguments, without the program's own path
- * @returns the exit code, when all is over
- */
-export async function main(argv: readonly string[], parts: CliParts): Promise<number> {
-  const { print = (line) => console.error(line) } = parts;
-  let code: number = EXIT.ok;
-  const program = new Command('mana-upscale').description('Upscales live video between WebRTC peers.');
-  const write = (text: string) => print(text.trimEnd());
-  program.exitOverride().configureOutput({ writeOut: write, writeErr: write });
+/** Adds `serve` to the command line. @param done told its exit code */
+export function addServe(program: Command, parts: ServeParts, done: (code: number) => void): void {
   const serve = program
     .command('serve')
     .description('Takes streams by WHIP or WebSocket and gives them on by WHEP or WebSocket, upscaled or as sent.')
     .option('--config <file>', 'JSON file with options; flags and the environment stand above it. [MANA_CONFIG]')
-    .action(async (flags: Record<string, unknown>) => {
-      code = await run(flags, serve, { ...parts, print });
-    });
+    .action(async (flags: Record<string, unknown>) => done(await run(flags, serve, parts)));
   for (const setting of SETTINGS) serve.addOption(optionOf(setting));
-  try {
-    await program.parseAsync([...argv], { from: 'user' });
-  } catch (error) {
-    // Commander has printed what is wrong.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    throw error;
-  }
-  return code;
 }
 
-async function run(
-  flags: Record<string, unknown>,
-  serve: Command,
-  parts: CliParts & { print: (line: string) => void },
-) {
+async function run(flags: Record<string, unknown>, serve: Command, parts: ServeParts): Promise<number> {
   const { start, env = process.env, print, onSignal = onProcessSignal } = parts;
   let config: ServerConfig;
   try {
@@ -88,7 +63,7 @@ async function run(
 /** Ends with the first signal, in good order; with a second one, at once. */
 function untilEnd(
   server: RunningServer,
-  onSignal: NonNullable<CliParts['onSignal']>,
+  onSignal: NonNullable<ServeParts['onSignal']>,
   print: (line: string) => void,
 ): Promise<number> {
   return new Promise((resolve) => {
@@ -111,14 +86,6 @@ function untilEnd(
       );
     });
   });
-}
-
-function onProcessSignal(end: () => void): () => void {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.on(signal, end);
-  return () => {
-    for (const signal of signals) process.off(signal, end);
-  };
 }
 
 function optionOf({ flag, env, kind, fallback, help }: Setting): Option {

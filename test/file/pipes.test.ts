@@ -1,0 +1,102 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { CLI, decibels, ffmpeg, newFolder, picturesOf, probe, run, start, upscale } from '../support/file-rig.js';
+
+const folder = newFolder();
+const at = (name: string): string => join(folder, name);
+const FRAMES = 30;
+const BYTES = 128 * 96 * 1.5;
+const FLAGS = ['--model', 'mana-nano-x2'];
+
+beforeAll(() => {
+  ffmpeg(
+    '-f',
+    'lavfi',
+    '-i',
+    'testsrc2=size=64x48:rate=30000/1001',
+    '-frames:v',
+    `${FRAMES}`,
+    '-c:v',
+    'libx264',
+    '-crf',
+    '8',
+    at('in.mp4'),
+  );
+  expect(upscale(folder, 'in.mp4', 'truth.y4m').code).toBe(0);
+});
+
+it('a file of pictures says what they are', () => {
+  const { streams } = probe(at('truth.y4m'), '-show_streams', '-count_frames');
+  expect(streams[0]).toMatchObject({
+    codec_name: 'rawvideo',
+    width: 128,
+    height: 96,
+    pix_fmt: 'yuv420p',
+    r_frame_rate: '30000/1001',
+    nb_read_frames: `${FRAMES}`,
+  });
+});
+
+it('stands between two ffmpegs', () => {
+  const [node, cli] = [process.execPath, CLI].map((path) => `'${path}'`);
+  const line = `ffmpeg -v error -i in.mp4 -f yuv4mpegpipe - | ${node} ${cli} file - -o - ${FLAGS.join(' ')} | ffmpeg -v error -y -i - -c:v ffv1 out.mkv`;
+  execFileSync('bash', ['-c', `set -o pipefail; ${line}`], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+  const truth = picturesOf(at('truth.y4m'), BYTES);
+  const made = picturesOf(at('out.mkv'), BYTES);
+  expect(made.length).toBe(FRAMES);
+  for (const [i, picture] of made.entries())
+    expect(decibels(picture, truth[i]!), `frame ${i}`).toBe(Number.POSITIVE_INFINITY);
+});
+
+it('nothing but pictures is on standard output, and JSON is on the other', () => {
+  const input = ffmpeg('-i', at('in.mp4'), '-f', 'yuv4mpegpipe', '-');
+  const { code, stdout, stderr } = run(['file', '-', '-o', '-', '--json', ...FLAGS], folder, input);
+  expect(code).toBe(0);
+  const header = stdout.indexOf('\n') + 1;
+  expect(stdout.subarray(0, header).toString()).toMatch(/^YUV4MPEG2 W128 H96 F30000:1001 /);
+  expect(stdout.length).toBe(header + FRAMES * ('FRAME\n'.length + BYTES));
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines.at(-1)).toMatchObject({ type: 'done', frames: FRAMES, width: 128, height: 96 });
+});
+
+it('video from standard input becomes a file', () => {
+  const input = ffmpeg('-i', at('in.mp4'), '-c', 'copy', '-f', 'matroska', '-');
+  const { code, stderr } = run(['file', '-', '-o', 'piped.mp4', ...FLAGS], folder, input);
+  expect([code, stderr]).toEqual([0, expect.stringContaining(`128x96, ${FRAMES} frames`)]);
+  expect(picturesOf(at('piped.mp4'), BYTES).length).toBe(FRAMES);
+  const nothing = run(['file', '-', '-o', 'x.mp4', ...FLAGS], folder, Buffer.alloc(0));
+  expect([nothing.code, nothing.stderr]).toEqual([
+    1,
+    expect.stringContaining('Standard input cannot be read as video'),
+  ]);
+});
+
+it('a reader who leaves ends it, cleanly', async () => {
+  ffmpeg('-stream_loop', '30', '-i', at('in.mp4'), '-c', 'copy', at('long.mp4'));
+  const child = start(['file', 'long.mp4', '-o', '-', ...FLAGS], folder);
+  let said = '';
+  child.stderr?.on('data', (data) => {
+    said += data;
+  });
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  await new Promise((resolve) => child.stdout?.once('data', resolve));
+  child.stdout?.destroy();
+  expect(await closed).toBe(0);
+  expect(said).toBe('');
+});
+
+it('SIGTERM ends a pipe that nobody feeds', async () => {
+  const child = spawn(process.execPath, [CLI, 'file', '-', '-o', '-', ...FLAGS], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.write('YUV4MPEG2 W64 H48 F25:1 C420\n');
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  child.kill('SIGTERM');
+  expect(await closed).toBe(143);
+});

@@ -1,0 +1,168 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { decibels, ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
+
+const folder = newFolder();
+const at = (name: string): string => join(folder, name);
+const PICTURE = new URL('../fixtures/picture.jpg', import.meta.url).pathname;
+const BYTES = 128 * 96 * 1.5;
+const FRAMES = 90;
+const SEGMENT = ['--segment-frames', '20'];
+
+beforeAll(() => {
+  const pan = `crop=64:48:x=100+n*2:y=100+n,format=yuv420p`;
+  const sound = ['-f', 'lavfi', '-i', 'sine=duration=3.6', '-c:a', 'aac', '-shortest'];
+  ffmpeg(
+    '-loop',
+    '1',
+    '-i',
+    PICTURE,
+    ...sound,
+    '-vf',
+    pan,
+    '-r',
+    '25',
+    '-frames:v',
+    `${FRAMES}`,
+    '-c:v',
+    'libx264',
+    '-crf',
+    '12',
+    at('in.mp4'),
+  );
+});
+
+/** Starts a run and ends it once its first segments are whole. @returns its exit code, `null` by SIGKILL, and what it said */
+function cut(output: string, signal: NodeJS.Signals, segments = 1): Promise<{ code: number | null; said: string }> {
+  const child = start(['file', 'in.mp4', '-o', output, '--model', 'mana-live-x2', ...SEGMENT], folder);
+  let said = '';
+  child.stderr?.on('data', (data) => {
+    said += data;
+  });
+  const timer = setInterval(() => {
+    const state = at(`${output}.parts/state.json`);
+    if (!existsSync(state)) return;
+    const known = JSON.parse(readFileSync(state, 'utf8')) as { segments: unknown[] };
+    if (known.segments.length < segments) return;
+    clearInterval(timer);
+    child.kill(signal);
+  }, 2);
+  return new Promise((resolve) => {
+    child.on('exit', (code) => {
+      clearInterval(timer);
+      resolve({ code, said });
+    });
+  });
+}
+
+/** Like {@link upscale}, by the network that runs that were cut were made by. */
+const again = (output: string, ...more: string[]) =>
+  upscale(folder, 'in.mp4', output, '--model', 'mana-live-x2', ...SEGMENT, ...more);
+
+it('a run that was killed goes on, and its output is that of one that was not, bit by bit', async () => {
+  expect(again('live.mp4').code).toBe(0);
+  expect((await cut('killed.mp4', 'SIGKILL', 2)).code).toBe(null);
+  expect(existsSync(at('killed.mp4'))).toBe(false);
+  const before = again('killed.mp4');
+  expect([before.code, before.stderr]).toEqual([1, expect.stringContaining('Go on with it by --resume')]);
+  const { code, stdout } = again('killed.mp4', '--resume', '--json');
+  expect(code).toBe(0);
+  const lines = stdout
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; kept?: number; frames?: number });
+  expect(lines.find(({ type }) => type === 'progress')?.kept).toBeGreaterThanOrEqual(40);
+  expect(lines.at(-1)).toMatchObject({ type: 'done', frames: FRAMES });
+  const [resumed, whole] = [picturesOf(at('killed.mp4'), BYTES), picturesOf(at('live.mp4'), BYTES)];
+  expect(resumed.length).toBe(FRAMES);
+  for (const [i, picture] of resumed.entries()) expect(picture.equals(whole[i]!), `frame ${i}`).toBe(true);
+  expect(timesOf(at('killed.mp4'), 'v:0')).toEqual(timesOf(at('in.mp4'), 'v:0'));
+  expect(timesOf(at('killed.mp4'), 'a:0')).toEqual(timesOf(at('in.mp4'), 'a:0'));
+  expect(existsSync(at('killed.mp4.parts'))).toBe(false);
+});
+
+it('segments show what one run without them shows', () => {
+  for (const model of ['mana-nano-x2', 'mana-live-x2']) {
+    expect(upscale(folder, 'in.mp4', 'through.y4m', '--overwrite', '--model', model).code).toBe(0);
+    expect(
+      upscale(folder, 'in.mp4', 'lossless.mp4', '--overwrite', '--model', model, '--crf', '0', ...SEGMENT).code,
+    ).toBe(0);
+    const through = picturesOf(at('through.y4m'), BYTES);
+    for (const [i, picture] of picturesOf(at('lossless.mp4'), BYTES).entries()) {
+      expect(decibels(picture, through[i]!), `${model}, frame ${i}`).toBeGreaterThan(70);
+    }
+  }
+});
+
+it.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)(
+  '%s keeps whole segments, says so, and leaves nothing under the output’s name',
+  async (signal, expected) => {
+    const output = `${signal}.mp4`;
+    const { code, said } = await cut(output, signal);
+    expect(code).toBe(expected);
+    expect(said).toMatch(
+      new RegExp(`Stopped. \\d0 frames are kept in ${output}.parts: the same command with --resume`),
+    );
+    expect(readdirSync(folder).filter((name) => name.startsWith(signal))).toEqual([`${output}.parts`]);
+    const { segments } = JSON.parse(readFileSync(at(`${output}.parts/state.json`), 'utf8')) as {
+      segments: { file: string }[];
+    };
+    expect(readdirSync(at(`${output}.parts`)).sort()).toEqual([...segments.map(({ file }) => file), 'state.json']);
+    expect(again(output, '--resume').code).toBe(0);
+    expect(timesOf(at(output), 'v:0').length).toBe(FRAMES);
+  },
+);
+
+it('with no segment whole nothing is left at all', async () => {
+  const child = start(['file', 'in.mp4', '-o', 'none.mp4', '--model', 'mana-live-x2'], folder);
+  const code = new Promise((resolve) => child.on('exit', resolve));
+  while (!existsSync(at('none.mp4.parts/000000.mp4'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill('SIGINT');
+  expect(await code).toBe(130);
+  expect(readdirSync(folder).filter((name) => name.startsWith('none'))).toEqual([]);
+});
+
+it('what was begun with other options, another input, or is broken, is not gone on with', async () => {
+  await cut('other.mp4', 'SIGKILL');
+  const refused = (reason: string, ...more: string[]) => {
+    const { code, stderr } = again('other.mp4', '--resume', ...more);
+    expect([code, stderr]).toEqual([expect.any(Number), expect.stringContaining(reason)]);
+    expect(code).toBeGreaterThan(0);
+  };
+  refused('was begun with another input or other options', '--crf', '30');
+  const stats = [new Date(), new Date(1e12)] as const;
+  utimesSync(at('in.mp4'), ...stats);
+  refused('was begun with another input or other options');
+  const state = readFileSync(at('other.mp4.parts/state.json'), 'utf8');
+  for (const broken of [
+    '',
+    '{',
+    '[]',
+    '{"format":1}',
+    '{"format":2,"segments":[]}',
+    state.replaceAll(/"frames": \d+/g, '"frames": 0'),
+    state.replaceAll('000000', '../../in'),
+  ]) {
+    writeFileSync(at('other.mp4.parts/state.json'), broken);
+    refused('cannot be gone on with');
+  }
+  writeFileSync(at('other.mp4.parts/state.json'), state);
+  writeFileSync(at('other.mp4.parts/000000.mp4'), 'short');
+  refused('is not what it was');
+  expect(again('other.mp4', '--overwrite').code).toBe(0);
+  expect(existsSync(at('other.mp4.parts'))).toBe(false);
+});
+
+it('a folder that is not ours is not touched', () => {
+  const mine = at('mine.mp4.parts');
+  mkdirSync(mine);
+  writeFileSync(join(mine, 'diary.txt'), 'mine');
+  const { code, stderr } = upscale(folder, 'in.mp4', 'mine.mp4', '--overwrite');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('holds what is not ours')]);
+  expect(readdirSync(mine)).toEqual(['diary.txt']);
+});
