@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Outcome } from '../pages/file.js';
-import { psnrOf, upscaledInNode } from '../support/file-reference.js';
+import { upscaledInNode } from '../support/file-reference.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const pages = testPages();
 const files = mediaFiles();
@@ -62,7 +63,7 @@ it.each([
     expect(Math.max(...off)).toBeLessThan(1e-3);
     const space = { matrix: 'smpte170m', fullRange: false } as const;
     const wanted = await upscaledInNode(files.i420(name), { width: 64, height: 48 }, source, space);
-    const quality = made.map((frame, i) => psnrOf(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(quality).toHaveLength(source.length);
     expect(Math.min(...quality)).toBeGreaterThan(45);
     // The video's own start is the clock: what matters is when the tone begins after the first picture.

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Outcome } from '../pages/file.js';
 import { launchFirefox } from '../support/browser.js';
-import { psnrOf, upscaledInNode } from '../support/file-reference.js';
+import { picturesOf, run } from '../support/file-rig.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const pages = testPages(launchFirefox);
 const files = mediaFiles();
@@ -37,13 +38,15 @@ it.each([
     expect(off).toHaveLength(12);
     expect(Math.max(...off)).toBeLessThan(1e-3);
     expect(files.packetHashes('out', 'a')).toEqual(files.packetHashes(name, 'a'));
-    const size = { width: 64, height: 48 };
-    const space = { matrix: 'bt709', fullRange: false } as const;
-    const wanted = await upscaledInNode(files.i420(name), size, times(name, 'v'), space);
-    const quality = made.map((frame, i) => psnrOf(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    // What the command line makes of it.
+    expect(run(['file', name, '-o', 'wanted.y4m', '--overwrite', '--model', 'mana-nano-x2'], files.path('')).code).toBe(
+      0,
+    );
+    const wanted = picturesOf(files.path('wanted.y4m'), (128 * 96 * 3) / 2);
+    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     const coded = files.i420('out');
-    const length = wanted[0]?.length as number;
-    const loss = wanted.map((frame, i) => psnrOf(coded.subarray(i * length, (i + 1) * length), frame));
+    const length = (128 * 96 * 3) / 2;
+    const loss = wanted.map((frame, i) => samplePsnr(coded.subarray(i * length, (i + 1) * length), frame));
     expect(Math.min(...loss)).toBeGreaterThan(28);
     expect(quality).toHaveLength(12);
     expect(Math.min(...quality)).toBeGreaterThan(45);

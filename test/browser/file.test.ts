@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { FileUpscaleOptions } from '../../src/media/file/options.js';
 import type { Outcome } from '../pages/file.js';
-import { psnrOf, upscaledInNode } from '../support/file-reference.js';
+import { upscaledInNode } from '../support/file-reference.js';
+import { picturesOf, run } from '../support/file-rig.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const pages = testPages();
 const files = mediaFiles();
@@ -73,12 +75,18 @@ describe('in Chromium', () => {
       space,
     );
     expect(made).toHaveLength(12);
-    const quality = made.map((frame, i) => psnrOf(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(Math.min(...quality)).toBeGreaterThan(45);
+    // The command line makes the same pictures.
+    expect(run(['file', 'plain.mp4', '-o', 'plain.y4m', '--model', 'mana-nano-x2'], files.path('')).code).toBe(0);
+    const lines = picturesOf(files.path('plain.y4m'), wanted[0]?.length as number);
+    expect(lines).toHaveLength(12);
+    const same = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), lines[i] as Uint8Array));
+    expect(Math.min(...same)).toBeGreaterThan(45);
     // What is coded is what was made, but for coding.
     const coded = files.i420(out);
     const bytes = wanted[0]?.length as number;
-    const loss = wanted.map((frame, i) => psnrOf(coded.subarray(i * bytes, (i + 1) * bytes), frame));
+    const loss = wanted.map((frame, i) => samplePsnr(coded.subarray(i * bytes, (i + 1) * bytes), frame));
     expect(Math.min(...loss)).toBeGreaterThan(28);
   }, 60_000);
 
@@ -121,7 +129,7 @@ describe('in Chromium', () => {
       matrix: 'bt709',
       fullRange: false,
     });
-    const quality = webm.made.map((frame, i) => psnrOf(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    const quality = webm.made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(quality).toHaveLength(10);
     expect(Math.min(...quality)).toBeGreaterThan(45);
     const mkv = await upscale('film.mkv');
@@ -240,7 +248,7 @@ describe('files that are not as they should be, in Chromium', () => {
       fullRange: false,
     });
     // The browser makes pixels of ten bits, and its chroma is smoothed.
-    const quality = made.map((frame, i) => psnrOf(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(quality).toHaveLength(file?.frames as number);
     expect(Math.min(...quality)).toBeGreaterThan(45);
   }, 60_000);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PlanarFrame } from '../../src/frame/frame.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
-import { decibels, ffmpeg, newFolder, picturesOf, timesOf, upscale } from '../support/file-rig.js';
+import { ffmpeg, newFolder, picturesOf, timesOf, upscale } from '../support/file-rig.js';
 import { shippedModel } from '../support/models.js';
+import { samplePsnr } from '../support/pictures.js';
 import { networkAlone, windowOf } from '../support/reference.js';
 
 const folder = newFolder();
@@ -77,14 +78,14 @@ describe('pixels', () => {
     expect(made.length).toBe(FRAMES);
     // Rounding differs by a level here and there.
     for (const [i, picture] of made.entries())
-      expect(decibels(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
+      expect(samplePsnr(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
   });
 
   it('show with less lookahead what the network alone shows', async () => {
     expect(upscale(folder, 'plain.mp4', 'short.y4m', '--lookahead', '1', '--overwrite').code).toBe(0);
     const expected = await reference('plain.mp4', { matrix: 'smpte170m', fullRange: false }, 1);
     for (const [i, picture] of picturesOf(at('short.y4m'), BYTES * 4).entries()) {
-      expect(decibels(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
+      expect(samplePsnr(picture, expected[i]!), `frame ${i}`).toBeGreaterThan(52);
     }
   });
 
@@ -103,7 +104,7 @@ describe('pixels', () => {
       const made = picturesOf(at(name), BYTES * 4);
       expect(made.length, name).toBe(FRAMES);
       for (const [i, picture] of made.entries()) {
-        expect(decibels(picture, truth[i]!), `${name}, frame ${i}`).toBeGreaterThan(name === 'crf.mp4' ? 99 : 36);
+        expect(samplePsnr(picture, truth[i]!), `${name}, frame ${i}`).toBeGreaterThan(name === 'crf.mp4' ? 99 : 36);
       }
       expect(timesOf(at(name), 'v:0'), name).toEqual(timesOf(at('plain.mp4'), 'v:0'));
     }

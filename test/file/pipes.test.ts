@@ -1,7 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { CLI, decibels, ffmpeg, newFolder, picturesOf, probe, run, start, upscale } from '../support/file-rig.js';
+import { CLI, ffmpeg, newFolder, picturesOf, probe, run, start, upscale } from '../support/file-rig.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
 const at = (name: string): string => join(folder, name);
@@ -46,7 +47,7 @@ it('stands between two ffmpegs', () => {
   const made = picturesOf(at('out.mkv'), BYTES);
   expect(made.length).toBe(FRAMES);
   for (const [i, picture] of made.entries())
-    expect(decibels(picture, truth[i]!), `frame ${i}`).toBe(Number.POSITIVE_INFINITY);
+    expect(samplePsnr(picture, truth[i]!), `frame ${i}`).toBe(Number.POSITIVE_INFINITY);
 });
 
 it('nothing but pictures is on standard output, and JSON is on the other', () => {

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { decibels, ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
+import { ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
 const at = (name: string): string => join(folder, name);
@@ -91,7 +92,7 @@ it('segments show what one run without them shows', () => {
     ).toBe(0);
     const through = picturesOf(at('through.y4m'), BYTES);
     for (const [i, picture] of picturesOf(at('lossless.mp4'), BYTES).entries()) {
-      expect(decibels(picture, through[i]!), `${model}, frame ${i}`).toBeGreaterThan(70);
+      expect(samplePsnr(picture, through[i]!), `${model}, frame ${i}`).toBeGreaterThan(70);
     }
   }
 });

@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { decibels, ffmpeg, newFolder, picturesOf, probe, run, timesOf, upscale } from '../support/file-rig.js';
+import { ffmpeg, newFolder, picturesOf, probe, run, timesOf, upscale } from '../support/file-rig.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
 const at = (name: string): string => join(folder, name);
@@ -199,7 +200,7 @@ it('HDR is refused; more bits are dithered, and that is said', () => {
   expect(outcome('eight.mkv', 'eight.y4m')[0]).toBe(0);
   const [a, b] = [picturesOf(at('ten.y4m'), 128 * 96 * 1.5), picturesOf(at('eight.y4m'), 128 * 96 * 1.5)];
   expect(a.length).toBe(FRAMES);
-  for (const [i, picture] of a.entries()) expect(decibels(picture, b[i]!), `frame ${i}`).toBeGreaterThan(40);
+  for (const [i, picture] of a.entries()) expect(samplePsnr(picture, b[i]!), `frame ${i}`).toBeGreaterThan(40);
 });
 
 it('a size that changes on the way is fitted into the first one', () => {

@@ -5,7 +5,7 @@ import type { Verified } from '../../src/live/backends.js';
 import type { OwnedFrame } from '../../src/live/frame-kind.js';
 import type { StreamSettings } from '../../src/live/protocol.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
-import { planarMemory, shippedModel, wasmEngine } from './models.js';
+import { shippedModel, wasmEngine } from './models.js';
 
 /** A frame in memory, as the file's network takes it. */
 type Owned = PlanarFrame & OwnedFrame;
@@ -30,7 +30,6 @@ export async function upscaledInNode(
 ): Promise<Uint8Array[]> {
   const engine = wasmEngine();
   const verified = { engine, model: await shippedModel(name) } as unknown as Verified<Owned>;
-  void planarMemory;
   const made: Uint8Array[] = [];
   const network = await FileNetwork.open<Owned>({
     choice: { choose: async () => verified, check: async () => undefined },
@@ -55,12 +54,4 @@ export async function upscaledInNode(
   await network.flush();
   network.dispose();
   return made;
-}
-
-/** Peak signal-to-noise ratio of two I420 pictures in dB, over all samples; infinite where they are equal. */
-export function psnrOf(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) return Number.NEGATIVE_INFINITY;
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
-  return 10 * Math.log10((255 ** 2 * a.length) / sum);
 }

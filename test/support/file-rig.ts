@@ -84,14 +84,6 @@ export function picturesOf(path: string, bytes: number): Buffer[] {
   return Array.from({ length: all.length / bytes }, (_, i) => all.subarray(i * bytes, (i + 1) * bytes));
 }
 
-/** Peak signal-to-noise ratio of samples, in dB. */
-export function decibels(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) return Number.NEGATIVE_INFINITY;
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
-  return 10 * Math.log10((255 ** 2 * a.length) / sum);
-}
-
 /** Times of a stream's packets in seconds, in order of presentation. */
 export function timesOf(path: string, stream: string): number[] {
   const { packets } = probe(path, '-select_streams', stream, '-show_entries', 'packet=pts_time');

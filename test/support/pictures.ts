@@ -32,3 +32,11 @@ export function psnr(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < a.length; i++) if (i % 4 !== 3) sum += ((a[i] as number) - (b[i] as number)) ** 2;
   return 10 * Math.log10((255 ** 2 * a.length * 0.75) / sum);
 }
+
+/** The same over all samples, of planes; infinite where they are equal, and less than any where sizes differ. */
+export function samplePsnr(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+  return 10 * Math.log10((255 ** 2 * a.length) / sum);
+}

@@ -1,8 +1,8 @@
 import type { UpscaleErrorCode } from '../../frame/errors.js';
-import type { Size } from '../../frame/frame.js';
 import type { StreamSettings } from '../../live/protocol.js';
 import type { WorkerAssets } from '../browser-platform.js';
 import type { FileContainer, FileEvent, FileProgress, FileQuality, FileVideoCodec } from './options.js';
+import type { UpscaledFile } from './upscale-file.js';
 
 /** URLs that the file worker needs, all absolute. */
 export interface FileAssets extends WorkerAssets {
@@ -37,18 +37,7 @@ export interface FileSettings {
 }
 
 /** What is known of a finished file. */
-export interface FileSummary {
-  readonly mimeType: string;
-  readonly container: FileContainer;
-  readonly codec: FileVideoCodec;
-  readonly size: Size;
-  readonly frames: number;
-  readonly durationS: number;
-  readonly bytes: number;
-  readonly backend: string;
-  readonly model: string;
-  readonly notices: readonly string[];
-}
+export type FileSummary = Omit<UpscaledFile, 'blob' | 'name' | 'dispose'>;
 
 /** Page to `file` worker. */
 export type ToFile =
