@@ -91,7 +91,7 @@ function linesOf({ path, container, bytes, seconds, video, others, output, refus
   const rate = framesPerSecond === null ? '' : `, ${Number(framesPerSecond.toFixed(3))} frames a second`;
   const count = frames === null ? '' : `, ${frames} frames`;
   return [
-    `${path}: ${container}${bytes === null ? '' : `, ${(bytes / 2 ** 20).toFixed(1)} MiB`}${seconds === null ? '' : `, ${seconds.toFixed(1)} s`}`,
+    `${path}: ${container}${bytes === null ? '' : `, ${sizeText(bytes)}`}${seconds === null ? '' : `, ${seconds.toFixed(1)} s`}`,
     `  video     ${codec}, ${width}x${height}, ${pixelFormat}${rate}${count}${turned ? ', shown turned' : ''}${hdr ? ', HDR' : ''}`,
     ...others.map(({ stream, kind, codec: name, language }) => {
       return `  ${kind.padEnd(10)}${name}${language ? `, ${language}` : ''} (stream ${stream})`;
@@ -106,4 +106,8 @@ function linesOf({ path, container, bytes, seconds, video, others, output, refus
 function timeText(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
   return seconds < 5400 ? `${Math.ceil(seconds / 60)} minutes` : `${(seconds / 3600).toFixed(1)} hours`;
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { damageText } from '../node/file/damage.js';
 import type { JobProgress, JobResult } from '../node/file/job.js';
@@ -133,7 +134,8 @@ export class TextReporter implements Reporter {
 
   failed(input: string, _code: string, sentence: string): void {
     this.#close();
-    this.print(`mana-upscale: ${input}: ${sentence}`);
+    // Most sentences begin with the name already.
+    this.print(`mana-upscale: ${sentence.startsWith(basename(input)) ? '' : `${input}: `}${sentence}`);
   }
 
   end(): void {
