@@ -135,7 +135,9 @@ export class TextReporter implements Reporter {
   failed(input: string, _code: string, sentence: string): void {
     this.#close();
     // Most sentences begin with the name already.
-    this.print(`mana-upscale: ${sentence.startsWith(basename(input)) ? '' : `${input}: `}${sentence}`);
+    this.print(
+      `mana-upscale: ${[input, basename(input)].some((name) => sentence.startsWith(name)) ? '' : `${input}: `}${sentence}`,
+    );
   }
 
   end(): void {
