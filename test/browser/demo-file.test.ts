@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Browser, ElementHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startDemo } from '../../scripts/start.mjs';
-import { launchChromium, openPage } from '../support/browser.js';
+import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
 import { mediaFiles } from '../support/media-files.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const files = mediaFiles();
 let demo: Awaited<ReturnType<typeof startDemo>>;
@@ -24,8 +25,8 @@ afterAll(async () => {
   rmSync(downloads, { recursive: true, force: true });
 });
 
-async function open(): Promise<{ page: Page; log: string[] }> {
-  const opened = await openPage(browser, `${demo.url}file.html`);
+async function open(where = browser): Promise<{ page: Page; log: string[] }> {
+  const opened = await openPage(where, `${demo.url}file.html`);
   await opened.page.select('[name="family"]', 'nano');
   return opened;
 }
@@ -85,6 +86,17 @@ function difference(page: Page, beforeS: number, afterS: number): Promise<number
   );
 }
 
+/** Moves the slider below the pictures. Answers with the times of both videos. */
+async function scrub(page: Page): Promise<number[]> {
+  await page.waitForSelector('#scrub:not([hidden])');
+  await page.$eval('#time', (element) => {
+    (element as HTMLInputElement).value = '1.25';
+    element.dispatchEvent(new Event('input', { bubbles: true }));
+  });
+  await until(page, '#clock', '^0:01 of 0:02$');
+  return page.$$eval('.stage video', (videos) => videos.map((video) => (video as HTMLVideoElement).currentTime));
+}
+
 it('choose a file, see it done, compare both at the same moment, download it', async () => {
   film('Ein Film – Ü.mp4', ['-c:v', 'libx264', '-crf', '10']);
   const { page, log } = await open();
@@ -99,16 +111,7 @@ it('choose a file, see it done, compare both at the same moment, download it', a
   });
   await choose(page, 'Ein Film – Ü.mp4');
   expect(await until(page, '#status', '^Done')).toMatch(/20 frames of 192 × 128 .* by mana-nano-x2 .* Move the border/);
-  await page.waitForSelector('#scrub:not([hidden])');
-  await page.$eval('#time', (element) => {
-    (element as HTMLInputElement).value = '1.25';
-    element.dispatchEvent(new Event('input', { bubbles: true }));
-  });
-  await until(page, '#clock', '^0:01 of 0:02$');
-  const times = await page.$$eval('.stage video', (videos) =>
-    videos.map((video) => (video as HTMLVideoElement).currentTime),
-  );
-  expect(times).toEqual([1.25, 1.25]);
+  expect(await scrub(page)).toEqual([1.25, 1.25]);
   const same = await difference(page, 1.35, 1.35);
   expect(same).toBeLessThan(6);
   expect(await difference(page, 0.35, 1.35)).toBeGreaterThan(5 * same);
@@ -120,6 +123,28 @@ it('choose a file, see it done, compare both at the same moment, download it', a
   expect(files.streams('downloaded.mp4')[0]).toMatchObject({ width: 192, height: 128, nb_frames: '20' });
   expect(faults(log)).toEqual([]);
   await page.close();
+}, 120_000);
+
+it('the same in Firefox', async () => {
+  film('fox.mp4', ['-c:v', 'libx264', '-crf', '10']);
+  const firefox = await launchFirefox();
+  try {
+    const { page, log } = await open(firefox);
+    await choose(page, 'fox.mp4');
+    expect(await until(page, '#status', '^Done')).toMatch(/20 frames of 192 × 128 .* by mana-nano-x2/);
+    expect(await scrub(page)).toEqual([1.25, 1.25]);
+    const base64 = await page.$eval('#download', async (link) => {
+      const bytes = new Uint8Array(await (await fetch((link as HTMLAnchorElement).href)).arrayBuffer());
+      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    });
+    files.write('fox-x2.mp4', Buffer.from(base64, 'base64'));
+    expect(files.streams('fox-x2.mp4')[0]).toMatchObject({ width: 192, height: 128, nb_frames: '20' });
+    files.make('-i', 'fox-x2.mp4', '-vf', 'scale=96:64:flags=area', '-c:v', 'ffv1', 'small.mkv');
+    expect(samplePsnr(files.i420('small.mkv'), files.i420('fox.mp4'))).toBeGreaterThan(30);
+    expect(faults(log)).toEqual([]);
+  } finally {
+    await firefox.close();
+  }
 }, 120_000);
 
 it('an AVI goes through ffmpeg.wasm, which the demo’s own server has; its source cannot be shown', async () => {
