@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests in real time, most of them with a browser: on two cores none may run beside them. */
 const IN_REAL_TIME = [
-  'test/browser/**/*.test.ts',
+  'test/browser/!(consumer|demo-file|file|file-ffmpeg|file-firefox|gpu-bench).test.ts',
   'test/examples*.test.ts',
   'test/server/{av-sync,clients*,processors,rtc,rtc-upscaled,server,unharmed-fuzz}.test.ts',
   'test/unit/operator.test.ts',

@@ -90,6 +90,19 @@ describe('in Chromium', () => {
     expect(Math.min(...loss)).toBeGreaterThan(28);
   }, 60_000);
 
+  it('a small picture that names no colours is BT.601, as in players, and the output says so', async () => {
+    files.make(...PICTURE(0.2), ...H264, 'unnamed.mp4');
+    expect(files.streams('unnamed.mp4')[0]).not.toHaveProperty('color_space');
+    const { out, made } = await upscale('unnamed.mp4', {}, true);
+    expect(files.streams(out)[0]).toMatchObject({ color_space: BT601, color_primaries: BT601, color_transfer: BT601 });
+    const space = { matrix: 'smpte170m', fullRange: false } as const;
+    const size = { width: 64, height: 48 };
+    const wanted = await upscaledInNode(files.i420('unnamed.mp4'), size, times('unnamed.mp4', 'v'), space);
+    expect(made).toHaveLength(5);
+    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+    expect(Math.min(...quality)).toBeGreaterThan(60);
+  }, 60_000);
+
   it('keeps rotation, a variable frame rate, frames coded out of order, and each of two sound tracks', async () => {
     const uneven = "setpts='(N*0.04+mod(N,3)*0.011+gt(N,6)*0.3)/TB'";
     files.make(
@@ -126,7 +139,7 @@ describe('in Chromium', () => {
     expect(apart(times(webm.out, 'v'), times('odd.webm', 'v'))).toBeLessThan(1e-3);
     expect(files.packetHashes(webm.out, 'a')).toEqual(files.packetHashes('odd.webm', 'a'));
     const wanted = await upscaledInNode(files.i420('odd.webm'), { width: 63, height: 47 }, times('odd.webm', 'v'), {
-      matrix: 'bt709',
+      matrix: 'smpte170m',
       fullRange: false,
     });
     const quality = webm.made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));

@@ -20,6 +20,7 @@ import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { EightBit } from './eight-bit.js';
 import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
+import { FrameColours, namedColours } from './named-colours.js';
 import type { FileContainer } from './options.js';
 import type { FileSource } from './protocol.js';
 import { mentionsSubtitles, NO_SUBTITLES } from './subtitles.js';
@@ -69,6 +70,7 @@ export async function openBrowserMedia(source: FileSource, notice: Notice): Prom
 
 class BrowserMedia implements Media {
   readonly #eightBit: EightBit;
+  readonly #colours: FrameColours;
 
   private constructor(
     readonly input: Input,
@@ -79,6 +81,7 @@ class BrowserMedia implements Media {
     readonly container: FileContainer,
     readonly notice: Notice,
   ) {
+    this.#colours = new FrameColours(video.colour);
     this.#eightBit = new EightBit((format) => {
       if (/P1[02]/.test(format)) notice('The source has more than 8 bits a sample; the output has 8.');
       if (format.includes('A')) notice('The source has transparent parts; the output is opaque.');
@@ -138,7 +141,7 @@ class BrowserMedia implements Media {
           last = Math.max(last, sample.timestamp);
           endS = sample.timestamp + sample.duration;
           any = true;
-          yield this.#frameOf(sample, times.next(sample.timestamp));
+          yield await this.#frameOf(sample, times.next(sample.timestamp));
         }
         if (!any && fromS === Number.NEGATIVE_INFINITY) {
           throw new UpscaleError('file-invalid', 'The file is damaged: not one frame of it can be decoded.', FINAL);
@@ -171,9 +174,9 @@ class BrowserMedia implements Media {
     this.input.dispose();
   }
 
-  #frameOf(sample: VideoSample, timestampS: number): SourceFrame {
+  async #frameOf(sample: VideoSample, timestampS: number): Promise<SourceFrame> {
     try {
-      const frame = this.#eightBit.convert(sample.toVideoFrame());
+      const frame = await this.#colours.convert(this.#eightBit.convert(sample.toVideoFrame()));
       return { frame, timestampS, durationS: sample.duration };
     } finally {
       sample.close();
@@ -225,7 +228,7 @@ async function factsOf(track: InputVideoTrack, counted: boolean): Promise<VideoF
     rotation: await track.getRotation(),
     flip: await track.getFlip(),
     pixelAspect: num / den,
-    colour: await track.getColorSpace(),
+    colour: namedColours(await track.getColorSpace(), height),
     frames: counted ? packetCount : Math.max(packetCount, Math.round((endS - first) * averagePacketRate)),
     startS: first,
     endS,

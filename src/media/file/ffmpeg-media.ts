@@ -7,6 +7,7 @@ import { ffmpegSound } from './ffmpeg-sound.js';
 import { FfmpegTool, SOURCE_PATH } from './ffmpeg-tool.js';
 import { Increasing } from './frame-times.js';
 import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
+import { namedColours } from './named-colours.js';
 import type { FileAssets } from './protocol.js';
 import { NO_SUBTITLES } from './subtitles.js';
 
@@ -191,7 +192,7 @@ function seconds(value: number): string {
   return value.toFixed(6);
 }
 
-/** Colours by the names of WebCodecs. What ffmpeg does not know stays open. */
+/** Colours by the names of WebCodecs. */
 function colourOf({ matrix, transfer, primaries, height }: ProbedStream): VideoColorSpaceInit {
   const same: Readonly<Record<string, string>> = {
     bt709: 'bt709',
@@ -199,13 +200,11 @@ function colourOf({ matrix, transfer, primaries, height }: ProbedStream): VideoC
     bt470bg: 'bt470bg',
     bt2020nc: 'bt2020-ncl',
   };
-  // Old formats say nothing; players take small pictures for BT.601 and others for BT.709.
-  const usual = height < 720 ? 'smpte170m' : 'bt709';
-  const known = same[matrix] === 'bt470bg' ? 'smpte170m' : (same[matrix] ?? usual);
-  return {
-    matrix: known as VideoMatrixCoefficients,
-    primaries: (same[primaries] ?? usual) as VideoColorPrimaries,
-    transfer: (transfer === 'bt709' ? 'bt709' : 'smpte170m') as VideoTransferCharacteristics,
-    fullRange: false,
+  const named = {
+    // BT.470BG is BT.601 by another name.
+    matrix: matrix === 'bt470bg' ? 'smpte170m' : (same[matrix] ?? null),
+    primaries: same[primaries] ?? null,
+    transfer: transfer === 'bt709' || transfer === 'smpte170m' ? transfer : null,
   };
+  return namedColours(named as VideoColorSpaceInit, height);
 }
