@@ -86,7 +86,14 @@ async function tracksOf(
   /** One reading of the file for all. */
   const convert = async (some: typeof readable): Promise<boolean> => {
     const outputs = some.flatMap(({ stream, path }) => [
-      ...['-map', `0:${stream.index}`, '-c:s', 'webvtt', '-output_ts_offset', shiftS.toFixed(6)],
+      ...[
+        '-map',
+        `0:${stream.index}`,
+        '-c:s',
+        stream.codec === 'webvtt' ? 'copy' : 'webvtt',
+        '-output_ts_offset',
+        shiftS.toFixed(6),
+      ],
       ...['-fs', String(MOST_BYTES), '-f', 'webvtt', path],
     ]);
     const plain = some.filter(({ stream }) => isUnknown(stream));

@@ -35,7 +35,7 @@ const WORDS = /S_TEXT\/|S_VOBSUB|S_HDMV\/|S_DVBSUB|S_KATE|D_WEBVTT\/|hdlr\0{4}(?
 /** A handler type of subtitles and of chapters. */
 const TEXT = /hdlr\0{4}(?:\0{4}|mhlr)text/;
 /** Nero's list of chapters in MP4, and the entry of Matroska's table of contents that points to them. */
-const CHAPTERS = /chpl\x01\0{3}|S\xab[^]\x10C\xa7p/;
+const CHAPTERS = /chpl\W\0{3}|S\xab\W\WC\xa7p/;
 
 /** What a file speaks of at its head or tail. A guess that costs little, not a reading of the file. */
 export async function mentionsIn(source: FileSource): Promise<Mentions> {

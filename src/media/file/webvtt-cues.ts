@@ -4,6 +4,8 @@ export interface Cue {
   readonly endMs: number;
   /** Lines of WebVTT, none of them empty. */
   readonly text: string;
+  /** Where it is shown, as WebVTT says it: `align:start line:0`. */
+  readonly settings: string;
 }
 
 /** Most cues of a track; a film has some two thousand. */
@@ -13,7 +15,8 @@ const MOST_AT_ONCE = 32;
 /** WebVTT as mediabunny reads it has two digits for the hour. */
 const LATEST_MS = 100 * 3600_000 - 1;
 
-const TIMING = /^(?:(\d+):)?(\d\d):(\d\d)\.(\d{3}) --> (?:(\d+):)?(\d\d):(\d\d)\.(\d{3})[^\n]*\n?/;
+/** A name that a cue may have, its times, and its settings. */
+const TIMING = /^(?:(?!.*-->).*\n)?(?:(\d+):)?(\d\d):(\d\d)\.(\d{3}) --> (?:(\d+):)?(\d\d):(\d\d)\.(\d{3})(.*)\n?/;
 
 /**
  * Takes WebVTT apart that ffmpeg wrote, and makes it such that a writer of files can rely on it: in the order in which cues
@@ -26,7 +29,10 @@ export function readCues(vtt: string): { readonly cues: readonly Cue[]; readonly
     const timing = TIMING.exec(block);
     const text = (timing ? block.slice(timing[0].length) : block).trim().replaceAll('-->', '--&gt;');
     const before = all.at(-1);
-    if (timing) all.push({ startMs: timeOf(timing.slice(1, 5)), endMs: timeOf(timing.slice(5)), text });
+    if (timing) {
+      const [startMs, endMs] = [timeOf(timing.slice(1, 5)), timeOf(timing.slice(5, 9))];
+      all.push({ startMs, endMs, text, settings: (timing[9] ?? '').replaceAll('-->', '').trim() });
+    }
     // An empty line within a cue, which ends it in WebVTT.
     else if (before && text) all[all.length - 1] = { ...before, text: `${before.text}\n${text}`.trim() };
   }
@@ -45,8 +51,8 @@ export function readCues(vtt: string): { readonly cues: readonly Cue[]; readonly
 }
 
 /** A cue as WebVTT. */
-export function writeCue({ startMs, endMs, text }: Cue): string {
-  return `${timeText(startMs)} --> ${timeText(endMs)}\n${text}\n\n`;
+export function writeCue({ startMs, endMs, text, settings }: Cue): string {
+  return `${timeText(startMs)} --> ${timeText(endMs)} ${settings}\n${text}\n\n`;
 }
 
 function timeOf([hours = '0', minutes, seconds, milliseconds]: readonly (string | undefined)[]): number {
