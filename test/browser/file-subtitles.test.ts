@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { FileUpscaleOptions } from '../../src/media/file/options.js';
 import type { Outcome, Received } from '../pages/file.js';
@@ -258,6 +260,25 @@ describe('subtitles, in Chromium', () => {
     expectCues(matroskaCues(out, 1), FRENCH);
   }, 60_000);
 
+  it('one that cannot be read costs the others nothing', async () => {
+    srt('french.srt', FRENCH);
+    const two = [...PICTURE, '-i', 'french.srt', '-i', 'french.srt', '-map', '0', '-map', '1', '-map', '2', ...H264];
+    const made = files.make(...two, '-c:s:0', 'webvtt', '-c:s:1', 'srt', 'two.mkv');
+    // Blu-ray's text, by a name that ffmpeg knows without having a decoder.
+    const at = made.indexOf('D_WEBVTT/SUBTITLES');
+    made.write('S_HDMV/TEXTST'.padEnd(18, '\0'), at, 'latin1');
+    files.write('two.mkv', made);
+    const { out, notices } = await upscale('two.mkv');
+    expect(notices).toEqual([
+      'Subtitle track 1 (hdmv_text_subtitle) is not in the output: ffmpeg.wasm cannot read it.',
+    ]);
+    expectCues(matroskaCues(out, 1), FRENCH);
+    files.make(...two, '-c:s:0', 'ttml', '-c:s:1', 'mov_text', 'two.mp4');
+    const mp4 = await upscale('two.mp4');
+    expect(mp4.notices).toEqual(['Subtitle track 1 (stpp) is not in the output: ffmpeg.wasm cannot read it.']);
+    expectCues(mp4Cues(mp4.out, 1), FRENCH);
+  }, 60_000);
+
   it('are told where ffmpeg.wasm is not to be had, and the video is whole', async () => {
     makeTitled('titled.mkv');
     const none = await upscale('titled.mkv', {});
@@ -290,4 +311,41 @@ describe('subtitles, in Chromium', () => {
     expect(mp4.notices).toEqual(['The chapters of the file are not in the output.']);
     expect(files.streams(mp4.out)).toHaveLength(1);
   }, 90_000);
+
+  it('of a file on a server are kept too: it is fetched whole only where it has some', async () => {
+    makeTitled('titled.mkv');
+    files.make(...PICTURE, ...H264, 'plain.mp4');
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      const name = request.url?.slice(1) ?? '';
+      const [, from = '', to = ''] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
+      const all = readFileSync(files.path(name));
+      const end = Math.min(to === '' ? Number.POSITIVE_INFINITY : Number(to) + 1, all.length);
+      response.setHeader('Access-Control-Allow-Origin', '*');
+      response.setHeader('Access-Control-Allow-Headers', 'Range');
+      response.setHeader('Access-Control-Expose-Headers', 'Content-Range, Content-Length, Accept-Ranges');
+      response.setHeader('Accept-Ranges', 'bytes');
+      if (request.method === 'GET') asked.push(`${name} ${from === '' ? 'whole' : 'part'}`);
+      if (from !== '') response.setHeader('Content-Range', `bytes ${from}-${end - 1}/${all.length}`);
+      response.writeHead(from === '' ? 200 : 206).end(from === '' ? all : all.subarray(Number(from), end));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const titled = await pages.run<Outcome>('file', 'upscaleAt', `${at}/titled.mkv`, { assets: CORE });
+      expect(titled.error).toBeNull();
+      expect(titled.file).toMatchObject({ frames: FRAMES, notices: [ASS] });
+      files.write('fetched.mkv', Buffer.from(titled.bytes, 'base64'));
+      expectCues(matroskaCues('fetched.mkv', 1), GERMAN);
+      expectCues(matroskaCues('fetched.mkv', 2), FRENCH);
+      expect(asked.filter((one) => one === 'titled.mkv whole')).toHaveLength(1);
+      const plain = await pages.run<Outcome>('file', 'upscaleAt', `${at}/plain.mp4`, { assets: CORE });
+      expect(plain.file).toMatchObject({ frames: FRAMES, notices: [] });
+      expect(asked).toContain('plain.mp4 part');
+      expect(asked).not.toContain('plain.mp4 whole');
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }, 60_000);
 });

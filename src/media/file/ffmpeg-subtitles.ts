@@ -108,11 +108,12 @@ async function tracksOf(
   }
   const tracks: SubtitleTrack[] = [];
   for (const { stream, name, path } of readable) {
-    const text = new TextDecoder().decode(await tool.take(path));
+    const bytes = await tool.take(path);
+    const text = new TextDecoder().decode(bytes);
     const { cues, lost } = readCues(text);
     if (!text.startsWith('WEBVTT')) notice(`${name} is not in the output: ffmpeg.wasm cannot read it.`);
     else if (lost > 0) notice(`${name} has too many texts at a time, or too many in all: ${lost} are left out.`);
-    else if (text.length >= MOST_BYTES) notice(`${name} is cut off: it has more than ${MOST_BYTES} bytes.`);
+    else if (bytes.length >= MOST_BYTES) notice(`${name} is cut off: it has more than ${MOST_BYTES} bytes.`);
     if (cues.length === 0) continue;
     if (/^(ass|ssa)$/.test(stream.codec)) notice(`${name} is kept as WebVTT: its styles and positions are not.`);
     tracks.push({ metadata: metadataOf(stream), cues });
