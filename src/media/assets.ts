@@ -18,7 +18,7 @@ export interface AssetUrls {
   readonly ffmpegWorker?: string | URL;
   /**
    * Folder of `ffmpeg-core.js` and `ffmpeg-core.wasm`, as in `dist/esm/` of the package `@ffmpeg/core`, 0.12. Only files that
-   * the browser itself cannot decode need it, and it is fetched for them alone (32 MB). It is not part of this package: its
+   * the browser itself cannot decode need it, and those with subtitles; it is fetched for them alone (32 MB). It is not part of this package: its
    * licence is GPL-2.0-or-later, so serve it yourself or name a CDN, and see whether that licence suits you. Default: none.
    */
   readonly ffmpegCore?: string | URL;

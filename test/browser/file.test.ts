@@ -266,18 +266,6 @@ describe('files that are not as they should be, in Chromium', () => {
     expect(Math.min(...quality)).toBeGreaterThan(45);
   }, 60_000);
 
-  it.each([
-    ['titled.mkv', 'srt'],
-    ['titled.mp4', 'mov_text'],
-  ])('subtitles of %s are lost, and that is told', async (name, codec) => {
-    files.write('words.srt', Buffer.from('1\n00:00:00,000 --> 00:00:00,200\nHello.\n'));
-    files.make(...PICTURE(0.3), '-i', 'words.srt', '-map', '0', '-map', '1', ...H264, '-c:s', codec, name);
-    expect((await upscale(name)).file).toMatchObject({
-      frames: 8,
-      notices: ['The subtitles of the file are not in the output.'],
-    });
-  });
-
   it('pixels that are not square stay so', async () => {
     files.make(...PICTURE(0.2, '60x48'), ...H264, '-vf', 'setsar=4/3', 'wide.mp4');
     files.make(...PICTURE(0.2, '60x48'), '-vf', 'setsar=4/3', '-c:v', 'libvpx-vp9', 'wide.webm');

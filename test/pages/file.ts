@@ -149,13 +149,14 @@ export interface Received {
 export async function intoStream(
   base64: string,
   name: string,
-  failAfter = Number.POSITIVE_INFINITY,
+  failAfter: number | null = null,
+  options: FileUpscaleOptions = {},
 ): Promise<Received> {
   const parts: Uint8Array[] = [];
   let [closed, aborted, pictures] = [false, false, 0];
   const writeTo = new WritableStream<Uint8Array>({
     write: (data) => {
-      if (parts.length >= failAfter) throw new Error('The disk is full.');
+      if (failAfter !== null && parts.length >= failAfter) throw new Error('The disk is full.');
       parts.push(data);
     },
     close: () => {
@@ -181,6 +182,7 @@ export async function intoStream(
     };
     const { blob } = await upscaleFile(new File([decode(base64) as BlobPart], name), {
       ...NANO,
+      ...options,
       writeTo,
       onPicture,
       pictureEveryMs: 0,

@@ -6,7 +6,7 @@ import { FrameTimesById, Increasing } from '../../src/media/file/frame-times.js'
 import { checkFileOptions, type FileUpscaleOptions } from '../../src/media/file/options.js';
 import { PaceMeter } from '../../src/media/file/pace-meter.js';
 import { PictureClock } from '../../src/media/file/sound.js';
-import { mentionsSubtitles } from '../../src/media/file/subtitles.js';
+import { mentionsIn } from '../../src/media/file/subtitles.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
 import { photoFrame } from '../support/pictures.js';
 
@@ -141,9 +141,25 @@ it('what ffprobe says is read, and what it does not say has a value too', () => 
   expect(readProbe({ streams: Array(1000).fill({}) })).toHaveLength(64);
 });
 
-it('subtitles are found at a file’s head and tail', async () => {
-  const blob = (text: string): Blob => new Blob([text]);
-  expect(await mentionsSubtitles(blob('… V_VP9 … S_TEXT/UTF8 …'))).toBe(true);
-  expect(await mentionsSubtitles(blob(`moov … hdlr${'\0'.repeat(8)}sbtl`))).toBe(true);
-  expect(await mentionsSubtitles(blob(`moov … hdlr${'\0'.repeat(8)}vide and text`))).toBe(false);
+it('subtitles and chapters are found at a file’s head and tail', async () => {
+  const mentions = (...parts: BlobPart[]) => mentionsIn({ kind: 'blob', blob: new Blob(parts), name: 'film' });
+  const handler = (type: string, above = '\0\0\0\0'): string => `moov … hdlr\0\0\0\0${above}${type}`;
+  const sure = { subtitles: 'The subtitles of the file', chapters: false };
+  const none = { subtitles: null, chapters: false };
+  expect(await mentions('… V_VP9 … S_TEXT/UTF8 …')).toEqual(sure);
+  expect(await mentions(handler('sbtl'))).toEqual(sure);
+  expect(await mentions(handler('subt', 'mhlr'))).toEqual(sure);
+  expect(await mentions(handler('text')).then(({ subtitles }) => subtitles)).toMatch(/subtitles or chapters/);
+  expect(await mentions(handler('vide and text'))).toEqual(none);
+  expect(await mentions(new Uint8Array([0x53, 0xab, 0x84, 0x10, 0x43, 0xa7, 0x70]))).toEqual({
+    ...none,
+    chapters: true,
+  });
+  expect(await mentions('udta chpl\x01\0\0\0')).toEqual({ ...none, chapters: true });
+  // Where pieces meet, in a file that is longer than what is looked at at once; and not in its middle.
+  const piece = new Uint8Array(4 * 1024 * 1024);
+  expect(await mentions(piece.subarray(3), handler('sbtl'), piece)).toEqual(sure);
+  const far = Array<Uint8Array<ArrayBuffer>>(5).fill(piece);
+  expect(await mentions(...far, handler('sbtl'), ...far)).toEqual(none);
+  expect(await mentions(...far, ...far, handler('sbtl'))).toEqual(sure);
 });

@@ -19,11 +19,11 @@ import {
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { EightBit } from './eight-bit.js';
 import { Increasing } from './frame-times.js';
-import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
+import { type Media, NO_CHAPTERS, type Notice, type SoundTrack, type SourceFrame, type VideoFacts } from './media.js';
 import { FrameColours, namedColours } from './named-colours.js';
 import type { FileContainer } from './options.js';
 import type { FileSource } from './protocol.js';
-import { mentionsSubtitles, NO_SUBTITLES } from './subtitles.js';
+import { mentionsIn, type ReadSubtitles } from './subtitles.js';
 
 /** Streams over many files are not one file. */
 const FORMATS = ALL_FORMATS.filter((format) => format !== HLS);
@@ -45,9 +45,14 @@ export class NotForBrowser extends Error {}
 
 /**
  * A file that mediabunny takes apart and the browser decodes.
+ * @param subtitles reads those of a file that seems to have them, `what`
  * @throws NotForBrowser where something else may read it; UpscaleError `file-invalid` or `file-unsupported` where nothing can
  */
-export async function openBrowserMedia(source: FileSource, notice: Notice): Promise<Media> {
+export async function openBrowserMedia(
+  source: FileSource,
+  notice: Notice,
+  subtitles: (what: string) => ReadSubtitles,
+): Promise<Media> {
   const input = new Input({
     formats: FORMATS,
     source:
@@ -60,7 +65,9 @@ export async function openBrowserMedia(source: FileSource, notice: Notice): Prom
   });
   try {
     const media = await BrowserMedia.open(input, notice);
-    if (source.kind === 'blob' && (await mentionsSubtitles(source.blob))) notice(NO_SUBTITLES);
+    const mentions = await mentionsIn(source);
+    if (mentions.chapters) notice(NO_CHAPTERS);
+    if (mentions.subtitles) media.subtitles = subtitles(mentions.subtitles);
     return media;
   } catch (thrown) {
     input.dispose();
@@ -69,6 +76,7 @@ export async function openBrowserMedia(source: FileSource, notice: Notice): Prom
 }
 
 class BrowserMedia implements Media {
+  subtitles: ReadSubtitles | null = null;
   readonly #eightBit: EightBit;
   readonly #colours: FrameColours;
 

@@ -4,12 +4,21 @@ import { i420Bytes } from '../../frame/rgb-to-i420.js';
 import { hdr } from './browser-media.js';
 import { type ProbedStream, readProbe } from './ffmpeg-probe.js';
 import { ffmpegSound } from './ffmpeg-sound.js';
+import { hasChapters, isSubtitle, readSubtitles } from './ffmpeg-subtitles.js';
 import { FfmpegTool, SOURCE_PATH } from './ffmpeg-tool.js';
 import { Increasing } from './frame-times.js';
-import type { Media, Notice, SoundTrack, SourceFrame, VideoFacts } from './media.js';
+import {
+  type Media,
+  NO_ATTACHMENTS,
+  NO_CHAPTERS,
+  type Notice,
+  type SoundTrack,
+  type SourceFrame,
+  type VideoFacts,
+} from './media.js';
 import { namedColours } from './named-colours.js';
 import type { FileAssets } from './protocol.js';
-import { NO_SUBTITLES } from './subtitles.js';
+import type { ReadSubtitles } from './subtitles.js';
 
 /** Bytes of pictures that are decoded at once. */
 const PIECE_BYTES = 48 * 1024 * 1024;
@@ -31,7 +40,8 @@ export async function openFfmpegMedia(
 ): Promise<Media> {
   const tool = await FfmpegTool.load(assets, source, signal);
   try {
-    const streams = readProbe(await tool.probe().catch(() => undefined));
+    const probe = await tool.probe().catch(() => undefined);
+    const streams = readProbe(probe);
     const videos = streams.filter(({ type, isCover }) => type === 'video' && !isCover);
     const sounds = streams.filter(({ type }) => type === 'audio');
     const [video] = videos;
@@ -48,9 +58,12 @@ export async function openFfmpegMedia(
     if (video.transfer === 'smpte2084' || video.transfer === 'arib-std-b67') throw hdr();
     if (videos.length > 1) notice(`The file has ${videos.length} video tracks; only the first one is in the output.`);
     if (video.bits > 8) notice('The source has more than 8 bits a sample; the output has 8.');
-    if (streams.some(({ type }) => type === 'subtitle')) notice(NO_SUBTITLES);
+    if (hasChapters(probe)) notice(NO_CHAPTERS);
+    if (streams.some(({ type }) => type === 'attachment')) notice(NO_ATTACHMENTS);
+    const texts = { blob: async () => source, assets, signal, notice, what: 'The subtitles of the file' };
+    const subtitles: ReadSubtitles | null = streams.some(isSubtitle) ? (shiftS) => readSubtitles(texts, shiftS) : null;
     const sound = await Promise.all(sounds.map((one, i) => ffmpegSound(tool, one, i, sounds.length)));
-    return new FfmpegMedia(tool, video, sound, notice);
+    return new FfmpegMedia(tool, video, sound, subtitles, notice);
   } catch (thrown) {
     tool.dispose();
     signal.throwIfAborted();
@@ -77,6 +90,7 @@ class FfmpegMedia implements Media {
     readonly tool: FfmpegTool,
     readonly stream: ProbedStream,
     readonly sound: readonly SoundTrack[],
+    readonly subtitles: ReadSubtitles | null,
     readonly notice: Notice,
   ) {
     const { width, height, rotation, pixelAspect, startS, frames } = stream;

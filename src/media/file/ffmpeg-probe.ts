@@ -2,8 +2,12 @@ import type { Rotation } from 'mediabunny';
 
 /** A stream of a file, as ffprobe tells of it. */
 export interface ProbedStream {
+  /** Its place among the file's streams. */
+  readonly index: number;
   readonly type: string;
   readonly codec: string;
+  /** The container's own word for the codec. */
+  readonly tag: string;
   readonly width: number;
   readonly height: number;
   /** Width of a pixel over its height. */
@@ -23,10 +27,13 @@ export interface ProbedStream {
   readonly rotation: Rotation;
   readonly sampleRate: number;
   readonly channels: number;
+  /** Three letters. */
   readonly language: string | undefined;
   readonly title: string | undefined;
   /** A picture that belongs to a song, not a video. */
   readonly isCover: boolean;
+  /** What it is for, by ffmpeg's names: `default`, `forced`. */
+  readonly dispositions: readonly string[];
 }
 
 /** Most streams of a file that are looked at. */
@@ -36,16 +43,20 @@ const MOST_STREAMS = 64;
 export function readProbe(json: unknown): readonly ProbedStream[] {
   const { streams, format } = record(json);
   const whole = record(format);
-  return (Array.isArray(streams) ? streams : []).slice(0, MOST_STREAMS).map((stream: unknown) => {
+  return (Array.isArray(streams) ? streams : []).slice(0, MOST_STREAMS).map((stream: unknown, index) => {
     const s = record(stream);
     const tags = record(s['tags']);
     const sides = Array.isArray(s['side_data_list']) ? s['side_data_list'] : [];
     const turned = sides.map((side: unknown) => Number(record(side)['rotation'])).find(Number.isFinite) ?? 0;
     const pixelFormat = text(s['pix_fmt']);
     const started = number(s['start_time'], number(whole['start_time'], 0));
+    const disposition = Object.entries(record(s['disposition']));
+    const language = text(tags['language']);
     return {
+      index,
       type: text(s['codec_type']),
       codec: text(s['codec_name']),
+      tag: text(s['codec_tag_string']),
       width: number(s['width'], 0),
       height: number(s['height'], 0),
       pixelAspect: ratio(s['sample_aspect_ratio']) || 1,
@@ -63,9 +74,10 @@ export function readProbe(json: unknown): readonly ProbedStream[] {
       rotation: ((((Math.round(-turned / 90) * 90) % 360) + 360) % 360) as Rotation,
       sampleRate: number(s['sample_rate'], 0),
       channels: number(s['channels'], 0),
-      language: text(tags['language']) || undefined,
+      language: /^[a-z]{3}$/.test(language) ? language : undefined,
       title: text(tags['title']) || undefined,
-      isCover: record(s['disposition'])['attached_pic'] === 1,
+      isCover: disposition.some(([name, value]) => name === 'attached_pic' && value === 1),
+      dispositions: disposition.filter(([, value]) => value === 1).map(([name]) => name),
     };
   });
 }

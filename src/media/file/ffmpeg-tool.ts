@@ -72,7 +72,7 @@ export class FfmpegTool {
   /** What ffprobe says of the source, as JSON. */
   probe(): Promise<unknown> {
     return this.#alone(async () => {
-      const show = ['-show_format', '-show_streams', '-print_format', 'json'];
+      const show = ['-show_format', '-show_streams', '-show_chapters', '-print_format', 'json'];
       await this.ffmpeg.ffprobe(['-v', 'error', ...show, SOURCE_PATH, '-o', '/probe.json']);
       return JSON.parse(new TextDecoder().decode(await this.#take('/probe.json'))) as unknown;
     });

@@ -1,13 +1,14 @@
-import { Output, VideoSample, VideoSampleSource } from 'mediabunny';
+import { AttachedFile, MkvOutputFormat, Output, VideoSample, VideoSampleSource } from 'mediabunny';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { Size } from '../../frame/frame.js';
 import { CodedFrames } from './coded-frame.js';
 import type { FileTimes } from './frame-times.js';
-import type { Media, Notice } from './media.js';
+import { type Media, NO_ATTACHMENTS, type Notice } from './media.js';
 import { formatOf, type OutputPlan, planOutput } from './output-format.js';
 import type { OutputPlace } from './output-place.js';
 import type { FileSettings, FileSummary } from './protocol.js';
 import { addSound, PictureClock, type SoundJob } from './sound.js';
+import { addSubtitles } from './subtitle-writer.js';
 
 /** What a {@link FileWriter} needs. */
 export interface WriterOptions {
@@ -72,10 +73,16 @@ export class FileWriter {
       if (job) jobs.push(job);
     }
     output.setMetadataTags(media.tags);
+    const attached = Object.values(media.tags.raw ?? {}).filter((value) => value instanceof AttachedFile);
+    // Pictures are among the tags that other files have too.
+    const others = attached.filter(({ mimeType }) => !mimeType?.startsWith('image/'));
+    if (others.length > 0 && !(format instanceof MkvOutputFormat)) notice(NO_ATTACHMENTS);
     const shiftS = startS < 0 && format.negativeTimestampSupport !== 'full' ? -startS : 0;
     if (shiftS > 0)
       notice(`The file begins ${Math.round(shiftS * 1000)} ms before its zero; all of it is moved by that.`);
+    const writeSubtitles = await addSubtitles(media, output, format, shiftS, notice);
     await output.start();
+    await writeSubtitles();
     const writer = new FileWriter(options, plan, output, encoder, shiftS);
     writer.#sound = Promise.all(jobs.map((job) => job.run(writer.#clock, shiftS, options.signal))).catch((thrown) =>
       writer.#fail(thrown),

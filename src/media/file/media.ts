@@ -1,6 +1,7 @@
 import type { AudioCodec, AudioSample, BaseTrackMetadata, EncodedPacket, MetadataTags, Rotation } from 'mediabunny';
 import type { Size } from '../../frame/frame.js';
 import type { FileContainer } from './options.js';
+import type { ReadSubtitles } from './subtitles.js';
 
 /** A decoded frame. Times are seconds of the file. */
 export interface SourceFrame {
@@ -46,6 +47,8 @@ export interface SoundTrack {
 export interface Media {
   readonly video: VideoFacts;
   readonly sound: readonly SoundTrack[];
+  /** `null` where there are none. */
+  readonly subtitles: ReadSubtitles | null;
   readonly tags: MetadataTags;
   /** The kind of file to make of it, if nobody asks for another. */
   readonly container: FileContainer;
@@ -53,6 +56,10 @@ export interface Media {
   frames(fromS?: number): AsyncGenerator<SourceFrame, void, unknown>;
   dispose(): void;
 }
+
+/** Notices of what is not kept. */
+export const NO_CHAPTERS = 'The chapters of the file are not in the output.';
+export const NO_ATTACHMENTS = 'The files that are attached to the source, as fonts are, are not in the output.';
 
 /** Told what the user should know. The same sentence counts once. */
 export type Notice = (message: string) => void;

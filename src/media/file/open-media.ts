@@ -1,8 +1,10 @@
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { NotForBrowser, openBrowserMedia } from './browser-media.js';
 import { openFfmpegMedia } from './ffmpeg-media.js';
+import { readSubtitles } from './ffmpeg-subtitles.js';
 import type { Media, Notice } from './media.js';
 import type { FileAssets, FileSource } from './protocol.js';
+import type { ReadSubtitles } from './subtitles.js';
 
 /**
  * Opens a file: by mediabunny and the browser's decoders where they can, else by ffmpeg.wasm where the page has it.
@@ -17,8 +19,12 @@ export async function openMedia(
   if (source.kind === 'blob' && source.blob.size === 0) {
     throw new UpscaleError('file-invalid', 'The file is empty.', { recoverable: false });
   }
+  const subtitles = (what: string): ReadSubtitles => {
+    const blob = (): Promise<Blob> => blobOf(source, signal);
+    return (shiftS) => readSubtitles({ blob, assets, signal, notice, what }, shiftS);
+  };
   try {
-    return await openBrowserMedia(source, notice);
+    return await openBrowserMedia(source, notice, subtitles);
   } catch (thrown) {
     signal.throwIfAborted();
     if (!(thrown instanceof NotForBrowser)) throw thrown;
