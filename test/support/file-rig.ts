@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { needFfmpeg } from './ffmpeg.js';
 
 /** The command line as it is built. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 /** A folder for a test file's files, with a blank and letters beyond ASCII in its name. It goes when the tests are over. */
 export function newFolder(): string {
+  needFfmpeg();
   const folder = mkdtempSync(join(tmpdir(), 'mana file ü–'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -24,13 +26,7 @@ export interface Outcome {
 
 /** FFmpeg's own program: makes fixtures, and says what outputs are. */
 export function ffmpeg(...args: string[]): Buffer {
-  try {
-    return execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...args], { maxBuffer: 2 ** 30 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new Error('These tests need ffmpeg: apt install ffmpeg');
-    throw error;
-  }
+  return execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...args], { maxBuffer: 2 ** 30 });
 }
 
 /** `ffprobe` as JSON. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { needFfmpeg } from './ffmpeg.js';
 
 /** A stream, as ffprobe tells of it. */
 export type ProbedStream = Readonly<Record<string, unknown>> & {
@@ -31,12 +32,8 @@ export interface MediaFiles {
 export function mediaFiles(): MediaFiles {
   let folder = '';
   beforeAll(() => {
+    needFfmpeg();
     folder = mkdtempSync(join(tmpdir(), 'mana-media-'));
-    try {
-      execFileSync('ffmpeg', ['-version'], { stdio: 'ignore' });
-    } catch {
-      throw new Error('These tests make video files with ffmpeg, which is not installed: `apt install ffmpeg`.');
-    }
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const path = (name: string): string => join(folder, name);
