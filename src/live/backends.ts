@@ -72,25 +72,21 @@ export class Backends<F> implements Choice<F> {
     waiting: Waiting = {},
     candidates: readonly Backend[] = this.source.candidates(settings),
   ): Promise<Verified<F>> {
-    // What several have in common, as where there is no GPU, is told once.
-    let passed: { readonly from: Backend; readonly reason: string } | undefined;
-    const tell = (to: Backend): void => {
-      if (passed) waiting.fallback?.(passed.from, to, passed.reason);
-      passed = undefined;
-    };
-    for (const [i, backend] of candidates.entries()) {
+    for (let i = 0; i < candidates.length; ) {
+      const backend = candidates[i] as Backend;
       try {
-        const verified = await this.#verify(backend, settings, waiting);
-        tell(backend);
-        return verified;
+        return await this.#verify(backend, settings, waiting);
       } catch (thrown) {
-        const next = candidates[i + 1];
-        const reason = reasonOf(thrown);
-        if (passed?.reason !== reason) tell(backend);
         // A model that cannot be had is the same on every backend.
-        if (!next || waiting.signal?.aborted || (thrown instanceof UpscaleError && thrown.code.startsWith('model-')))
+        if (waiting.signal?.aborted || (thrown instanceof UpscaleError && thrown.code.startsWith('model-')))
           throw thrown;
-        passed ??= { from: backend, reason };
+        const reason = reasonOf(thrown);
+        i++;
+        // What several do not start for, as where there is no GPU, is told once.
+        while (i + 1 < candidates.length && (await this.#refusal(candidates[i] as Backend, settings)) === reason) i++;
+        const next = candidates[i];
+        if (!next) throw thrown;
+        waiting.fallback?.(backend, next, reason);
       }
     }
     throw new UpscaleError('backend-unavailable', 'No backend is left to try.');
@@ -152,6 +148,11 @@ export class Backends<F> implements Choice<F> {
       if (!(thrown instanceof UpscaleError && thrown.code === 'backend-wrong')) answers.delete(model);
     });
     return answer;
+  }
+
+  /** Why a backend does not start; nothing where it does. */
+  #refusal(backend: Backend, settings: StreamSettings): Promise<string | undefined> {
+    return this.#start(backend, settings).then(() => undefined, reasonOf);
   }
 
   #start(backend: Backend, settings: StreamSettings): Promise<Engine<F, F>> {
