@@ -52,10 +52,17 @@ export async function inputsOf(named: readonly string[], output: string): Promis
   if (!isFolder) return inputs.map((input) => ({ input, output }));
   if (inputs.includes(STDIN)) throw new FileError('usage', 'Standard input needs a file as its output, or -.');
   if (!existsSync(output)) mkdirSync(output, { recursive: true });
+  const taken = new Map<string, string>();
   return inputs.map((input) => {
     const ending = extname(input);
     const kept = WRITTEN.includes(ending.toLowerCase());
-    return { input, output: join(output, kept ? basename(input) : `${basename(input, ending)}.mkv`) };
+    const name = join(output, kept ? basename(input) : `${basename(input, ending)}.mkv`);
+    const other = taken.get(name);
+    if (other !== undefined) {
+      throw new FileError('usage', `${other} and ${input} would both become ${name}: give them folders of their own.`);
+    }
+    taken.set(name, input);
+    return { input, output: name };
   });
 }
 
