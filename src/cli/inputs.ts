@@ -39,7 +39,9 @@ const WRITTEN = ['.mp4', '.m4v', '.mov', '.mkv', '.webm'];
  */
 export async function inputsOf(named: readonly string[], output: string): Promise<InputOutput[]> {
   const found = await Promise.all(named.map(expand));
-  const inputs = [...new Set(found.flatMap(({ files }) => files))];
+  const all = found.flatMap(({ files }) => files);
+  // One file may be named in several ways.
+  const inputs = all.filter((file, i) => all.findIndex((other) => resolve(other) === resolve(file)) === i);
   if (inputs.length === 0) throw new FileError('usage', `There is no video in ${named.join(', ')}.`);
   const several = inputs.length > 1 || found.some(({ open }) => open);
   const isFolder = output !== '-' && (/[\\/]$/.test(output) || (existsSync(output) && statSync(output).isDirectory()));

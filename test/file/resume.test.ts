@@ -167,3 +167,35 @@ it('a folder that is not ours is not touched', () => {
   expect([code, stderr]).toEqual([1, expect.stringContaining('holds what is not ours')]);
   expect(readdirSync(mine)).toEqual(['diary.txt']);
 });
+
+it('two runs do not work on one output', async () => {
+  const child = start(['file', 'in.mp4', '-o', 'shared.mp4', '--model', 'mana-live-x2', ...SEGMENT], folder);
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  while (!existsSync(at('shared.mp4.parts/000000.mp4'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill('SIGSTOP');
+  for (const how of ['--resume', '--overwrite']) {
+    const { code, stderr } = again('shared.mp4', how);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`shared.mp4 is being made by process ${child.pid}.`)]);
+  }
+  child.kill('SIGCONT');
+  expect(await ended).toBe(0);
+  expect(timesOf(at('shared.mp4'), 'v:0').length).toBe(FRAMES);
+});
+
+it('an output that has come to be there meanwhile, or an input that has changed, is seen', async () => {
+  for (const [output, change, sentence] of [
+    ['taken.mp4', () => writeFileSync(at('taken.mp4'), 'mine'), 'has come to be there meanwhile'],
+    ['moved.mp4', () => utimesSync(at('in.mp4'), new Date(), new Date()), 'was changed while it was upscaled'],
+  ] as const) {
+    const child = start(['file', 'in.mp4', '-o', output, '--model', 'mana-nano-x2', ...SEGMENT], folder);
+    let said = '';
+    child.stderr?.on('data', (data) => {
+      said += data;
+    });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    while (!existsSync(at(`${output}.parts/000000.mp4`))) await new Promise((resolve) => setTimeout(resolve, 5));
+    change();
+    expect([await ended, said]).toEqual([1, expect.stringContaining(sentence)]);
+  }
+  expect(readFileSync(at('taken.mp4'), 'utf8')).toBe('mine');
+});

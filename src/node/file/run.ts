@@ -94,8 +94,11 @@ export class Run {
       },
     };
     try {
-      await this.#pipeline(input, sink, 0, Number.POSITIVE_INFINITY);
-      if (frames === 0) throw nothing(this.job.input);
+      await this.#untilRight(input, async (source) => {
+        frames = 0;
+        await this.#pipeline(source, sink, 0, Number.POSITIVE_INFINITY);
+      });
+      if (frames === 0) throw nothing(this.job);
       if (part) this.#name(part);
     } finally {
       if (part) rmSync(part, { force: true });
@@ -166,7 +169,7 @@ export class Run {
     await this.#untilRight(input, (source) =>
       this.#pipeline(source, this.#segmentSink(source, parts, kept), parts.frames, this.job.segmentFrames),
     );
-    if (parts.frames === 0) throw nothing(this.job.input);
+    if (parts.frames === 0) throw nothing(this.job);
     parts.complete();
   }
 
@@ -178,8 +181,8 @@ export class Run {
         return;
       } catch (thrown) {
         if (!(thrown instanceof UpscaleError && thrown.code === 'backend-wrong')) throw thrown;
-        if (this.job.input === STDIN) {
-          const why = 'The pictures since its last right answer cannot be made again, because standard input is gone.';
+        if (this.job.input === STDIN || this.job.output === '-') {
+          const why = 'The pictures since its last right answer cannot be made again through a pipe.';
           throw new UpscaleError('backend-wrong', `${reasonOf(thrown)} ${why}`, { cause: thrown });
         }
         await this.#network.refuse(reasonOf(thrown));
@@ -285,6 +288,7 @@ function constantRate(shape: EncodedShape): EncodedShape {
   return { ...shape, timeBase: { num: den, den: num } };
 }
 
-function nothing(input: string): FileError {
-  return new FileError('unreadable', `${nameOf(input)} holds no picture that can be decoded.`);
+function nothing({ input, span: { fromUs, toUs } }: FileJob): FileError {
+  const where = fromUs === undefined && toUs === undefined ? 'that can be decoded' : 'between --from and --to';
+  return new FileError('unreadable', `${nameOf(input)} holds no picture ${where}.`);
 }
