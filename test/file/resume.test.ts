@@ -1,7 +1,19 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
+import { CLI, ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
 import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
@@ -198,4 +210,31 @@ it('an output that has come to be there meanwhile, or an input that has changed,
     expect([await ended, said]).toEqual([1, expect.stringContaining(sentence)]);
   }
   expect(readFileSync(at('taken.mp4'), 'utf8')).toBe('mine');
+});
+
+it('parts that were moved to another disk are gone on with', async () => {
+  await cut('linked.mp4', 'SIGKILL');
+  const shared = mkdtempSync('/dev/shm/mana-parts-');
+  try {
+    cpSync(at('linked.mp4.parts'), shared, { recursive: true });
+    rmSync(at('linked.mp4.parts'), { recursive: true });
+    symlinkSync(shared, at('linked.mp4.parts'));
+    expect(again('linked.mp4', '--resume').code).toBe(0);
+  } finally {
+    rmSync(shared, { recursive: true, force: true });
+  }
+  expect(timesOf(at('linked.mp4'), 'v:0').length).toBe(FRAMES);
+  expect(readdirSync(folder).filter((name) => name.startsWith('linked.mp4.'))).toEqual([]);
+});
+
+it('a disk that is full is said, and what is whole is gone on with', () => {
+  const line = (blocks: string, more: string) =>
+    `ulimit -f ${blocks}; exec '${process.execPath}' '${CLI}' file in.mp4 -o full.mp4 --model mana-nano-x2 --crf 0 --segment-frames 20 ${more}`;
+  const bash = (script: string) => spawnSync('bash', ['-c', script], { cwd: folder, timeout: 100_000 });
+  const full = bash(line('200', ''));
+  expect([full.status, full.stderr.toString()]).toEqual([1, expect.stringContaining('cannot be written')]);
+  expect(existsSync(at('full.mp4'))).toBe(false);
+  expect(existsSync(at('full.mp4.parts/state.json'))).toBe(true);
+  expect(bash(line('unlimited', '--resume')).status).toBe(0);
+  expect(timesOf(at('full.mp4'), 'v:0')).toEqual(timesOf(at('in.mp4'), 'v:0'));
 });

@@ -97,7 +97,8 @@ export class Input {
 
   /** Goes back to the file's first packet. */
   async rewind(): Promise<void> {
-    if (await this.seek(this.startUs)) return;
+    // Long before it: at a picture's own time some containers lead to the packet after it.
+    for (const us of [this.startUs - 10e6, this.startUs]) if (await this.seek(us)) return;
     if ((await this.context.seekFrame(-1, 0n, this.av.constants.AVSEEK_FLAG_BYTE)) >= 0) return;
     throw new FileError('unreadable', `${nameOf(this.path)} cannot be read from its beginning again.`);
   }

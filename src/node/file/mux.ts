@@ -235,10 +235,15 @@ class SegmentReader {
     const context = new this.av.lib.FormatContext();
     const path = this.parts.path(segment.file);
     succeed(this.av, await context.openInput(`file:${path}`), 'unreadable', `${path} cannot be read`);
-    succeed(this.av, await context.findStreamInfo(), 'unreadable', `${path} cannot be read`);
-    const [stream] = context.streams;
-    if (!stream) throw new FileError('unreadable', `${path} holds no video.`);
-    this.#open = { context, stream, segment };
-    return this.#open;
+    try {
+      succeed(this.av, await context.findStreamInfo(), 'unreadable', `${path} cannot be read`);
+      const [stream] = context.streams;
+      if (!stream) throw new FileError('unreadable', `${path} holds no video.`);
+      this.#open = { context, stream, segment };
+      return this.#open;
+    } catch (thrown) {
+      await context.closeInput();
+      throw thrown;
+    }
   }
 }

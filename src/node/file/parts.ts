@@ -85,6 +85,7 @@ export class Parts {
       parts.#save(fresh);
       return parts;
     } catch (cause) {
+      if (cause instanceof FileError) throw cause;
       throw new FileError('unwritable', `${output} cannot be written: ${reasonOf(cause)}.`, { cause });
     }
   }
@@ -141,8 +142,12 @@ export class Parts {
 
   #save(state: State): void {
     const next = this.path(`${STATE}.new`);
-    writeFileSync(next, `${JSON.stringify(state, undefined, 1)}\n`, { flush: true });
-    renameSync(next, this.path(STATE));
+    try {
+      writeFileSync(next, `${JSON.stringify(state, undefined, 1)}\n`, { flush: true });
+      renameSync(next, this.path(STATE));
+    } catch (cause) {
+      throw new FileError('unwritable', `${this.path(STATE)} cannot be written: ${reasonOf(cause)}.`, { cause });
+    }
     this.state = state;
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
@@ -259,7 +259,19 @@ export class Run {
       throw new FileError('exists', `${output} has come to be there meanwhile: give --overwrite to replace it.`);
     }
     try {
-      renameSync(path, output);
+      try {
+        renameSync(path, output);
+      } catch (thrown) {
+        if ((thrown as NodeJS.ErrnoException).code !== 'EXDEV') throw thrown;
+        // The parts were moved to another disk, behind a link.
+        const beside = `${output}.${randomBytes(4).toString('hex')}.part`;
+        try {
+          copyFileSync(path, beside);
+          renameSync(beside, output);
+        } finally {
+          rmSync(beside, { force: true });
+        }
+      }
     } catch (cause) {
       throw new FileError('unwritable', `${output} cannot be written: ${reasonOf(cause)}.`, { cause });
     }
