@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
@@ -8,6 +8,7 @@ import { type Damage, noDamage } from './damage.js';
 import { type EncodedShape, openEncoder } from './encoding.js';
 import type { FileEngines } from './file-engines.js';
 import { FileError } from './file-error.js';
+import { giveName } from './give-name.js';
 import { framesWithin, Input, isTurned, nameOf, STDIN } from './input.js';
 import type { FileJob, JobEvents } from './job.js';
 import { muxOutput } from './mux.js';
@@ -63,7 +64,7 @@ export class Run {
 
   /** Pictures as they are, to standard output or a file that gets its name when it is whole. */
   async raw(input: Input): Promise<number> {
-    const { output } = this.job;
+    const { output, overwrite } = this.job;
     const { avgFrameRate: mean, rFrameRate: base } = input.video;
     if (Math.abs((mean.num * base.den) / (mean.den * base.num) - 1) > 0.01) {
       this.events.notice('The frames do not come evenly, and y4m cannot say so: their times are lost.');
@@ -99,7 +100,7 @@ export class Run {
         await this.#pipeline(source, sink, 0, Number.POSITIVE_INFINITY);
       });
       if (frames === 0) throw nothing(this.job);
-      if (part) this.#name(part);
+      if (part) giveName(part, output, overwrite);
     } finally {
       if (part) rmSync(part, { force: true });
     }
@@ -148,7 +149,7 @@ export class Run {
       } finally {
         if (again !== input) await again.close();
       }
-      this.#name(path);
+      giveName(path, output, overwrite);
     } catch (thrown) {
       parts.leave();
       if (parts.segments.length === 0) parts.remove();
@@ -250,31 +251,6 @@ export class Run {
       decoding: { threads: job.settings.threads, maxPixels: job.maxPixels },
       span: job.span,
     });
-  }
-
-  /** Gives an output its name. @throws FileError where something has taken that meanwhile, or it cannot be given */
-  #name(path: string): void {
-    const { output, overwrite } = this.job;
-    if (!overwrite && existsSync(output)) {
-      throw new FileError('exists', `${output} has come to be there meanwhile: give --overwrite to replace it.`);
-    }
-    try {
-      try {
-        renameSync(path, output);
-      } catch (thrown) {
-        if ((thrown as NodeJS.ErrnoException).code !== 'EXDEV') throw thrown;
-        // The parts were moved to another disk, behind a link.
-        const beside = `${output}.${randomBytes(4).toString('hex')}.part`;
-        try {
-          copyFileSync(path, beside);
-          renameSync(beside, output);
-        } finally {
-          rmSync(beside, { force: true });
-        }
-      }
-    } catch (cause) {
-      throw new FileError('unwritable', `${output} cannot be written: ${reasonOf(cause)}.`, { cause });
-    }
   }
 
   #progress(input: Input, frames: number, kept: number): void {
