@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { reasonOf, UpscaleError } from '../frame/errors.js';
 import { loadFfmpeg } from '../node/file/ffmpeg.js';
+import { FileEngines } from '../node/file/file-engines.js';
 import { FileError } from '../node/file/file-error.js';
 import { runJob } from '../node/file/run-job.js';
 import type { NodeAv } from '../server/codecs/node-av.js';
@@ -84,22 +85,30 @@ async function run(
   const controller = new AbortController();
   let signalled: NodeJS.Signals | undefined;
   const stop = onSignal((signal) => {
-    if (signalled) process.exit(codeOf(signalled));
+    if (signalled) {
+      // Native code may wait for a reader that never reads, and a process that exits waits for native code.
+      reporter.end();
+      stop();
+      process.kill(process.pid, signal);
+    }
     signalled = signal;
     controller.abort();
   });
+  const engines = new FileEngines();
   const codes = new Set<number>();
   const failed: string[] = [];
   try {
     for (const file of files) {
       if (signalled) break;
-      const code = await one(av, file, flags, reporter, controller.signal);
+      const code = await one(av, file, flags, reporter, controller.signal, engines);
+      await engines.renew();
       codes.add(code);
       if (code !== EXIT.ok && code !== EXIT.damaged) failed.push(file.input);
     }
   } finally {
     stop();
     reporter.end();
+    await engines.dispose();
   }
   if (signalled) return codeOf(signalled);
   if (files.length > 1 && failed.length > 0) {
@@ -115,11 +124,12 @@ async function one(
   flags: FileFlags,
   reporter: Reporter,
   signal: AbortSignal,
+  engines: FileEngines,
 ): Promise<number> {
   const { input, output } = file;
   reporter.begin(input, output);
   try {
-    const result = await runJob(av, jobOf(file, flags), reporter, signal);
+    const result = await runJob(av, jobOf(file, flags), reporter, signal, engines);
     reporter.done(result);
     const { truncated, packets, pictures } = result.damage;
     return truncated || packets > 0 || pictures > 0 ? EXIT.damaged : EXIT.ok;

@@ -39,7 +39,9 @@ const WRITTEN = ['.mp4', '.m4v', '.mov', '.mkv', '.webm'];
  */
 export async function inputsOf(named: readonly string[], output: string): Promise<InputOutput[]> {
   const found = await Promise.all(named.map(expand));
-  const inputs = [...new Set(found.flatMap(({ files }) => files))];
+  const all = found.flatMap(({ files }) => files);
+  // One file may be named in several ways.
+  const inputs = all.filter((file, i) => all.findIndex((other) => resolve(other) === resolve(file)) === i);
   if (inputs.length === 0) throw new FileError('usage', `There is no video in ${named.join(', ')}.`);
   const several = inputs.length > 1 || found.some(({ open }) => open);
   const isFolder = output !== '-' && (/[\\/]$/.test(output) || (existsSync(output) && statSync(output).isDirectory()));
@@ -52,10 +54,17 @@ export async function inputsOf(named: readonly string[], output: string): Promis
   if (!isFolder) return inputs.map((input) => ({ input, output }));
   if (inputs.includes(STDIN)) throw new FileError('usage', 'Standard input needs a file as its output, or -.');
   if (!existsSync(output)) mkdirSync(output, { recursive: true });
+  const taken = new Map<string, string>();
   return inputs.map((input) => {
     const ending = extname(input);
     const kept = WRITTEN.includes(ending.toLowerCase());
-    return { input, output: join(output, kept ? basename(input) : `${basename(input, ending)}.mkv`) };
+    const name = join(output, kept ? basename(input) : `${basename(input, ending)}.mkv`);
+    const other = taken.get(name);
+    if (other !== undefined) {
+      throw new FileError('usage', `${other} and ${input} would both become ${name}: give them folders of their own.`);
+    }
+    taken.set(name, input);
+    return { input, output: name };
   });
 }
 

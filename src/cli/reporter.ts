@@ -89,6 +89,10 @@ export class TextReporter implements Reporter {
     this.#input = input;
     this.#pace.begin();
     this.#toldMs = performance.now();
+    this.#draw();
+  }
+
+  #draw(): void {
     if (!this.terminal) return;
     this.#bar = new SingleBar({
       stream: this.terminal,
@@ -148,7 +152,7 @@ export class TextReporter implements Reporter {
     const open = this.#barOpen;
     this.#close();
     this.print(line);
-    if (open) this.begin(this.#input);
+    if (open) this.#draw();
   }
 
   #close(): void {

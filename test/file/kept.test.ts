@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ffmpeg, hashesOf, newFolder, type Probed, probe, timesOf, upscale } from '../support/file-rig.js';
+import { ffmpeg, hashesOf, newFolder, type Probed, picturesOf, probe, timesOf, upscale } from '../support/file-rig.js';
+import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
 const at = (name: string): string => join(folder, name);
@@ -181,4 +182,65 @@ it('a part has the pictures and the sound of that part, at its beginning', () =>
   expect(wanted.length).toBe(6);
   const sound = timesOf(at('all.mkv'), 'a:0').filter((t) => t >= 0.2 && t < 0.44);
   expect(timesOf(at('part.mkv'), 'a:0').map((t) => t.toFixed(3))).toEqual(sound.map((t) => (t - 0.2).toFixed(3)));
+});
+
+it('a part of a stream that begins decoding anywhere has all its pictures, and their pixels', () => {
+  const long = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25:duration=4'];
+  ffmpeg(...long, '-c:v', 'libx264', '-bf', '3', '-g', '25', '-x264-params', 'open-gop=1:scenecut=0', at('open.ts'));
+  ffmpeg(...long, '-c:v', 'mpeg2video', '-bf', '2', '-g', '40', '-q:v', '2', at('m2.ts'));
+  ffmpeg('-i', at('open.ts'), '-c', 'copy', at('open.mp4'));
+  for (const name of ['open.ts', 'm2.ts', 'open.mp4']) {
+    const begin = timesOf(at(name), 'v:0')[0]!;
+    expect(upscale(folder, name, 'whole.mkv', '--overwrite', '--crf', '0').code).toBe(0);
+    const whole = picturesOf(at('whole.mkv'), 128 * 96 * 1.5);
+    for (const [first, count] of [
+      [2, 3],
+      [27, 5],
+      [63, 4],
+      [97, 3],
+    ] as const) {
+      const [from, to] = [begin + (first - 0.5) / 25, begin + (first + count - 0.5) / 25].map((t) => t.toFixed(3));
+      const flags = ['--from', from!, '--to', to!, '--overwrite', '--crf', '0'];
+      const { code, stderr } = upscale(folder, name, 'part.mkv', ...flags);
+      expect([code, stderr], `${name} ${first}`).toEqual([0, expect.stringContaining(`${count} frames`)]);
+      const part = picturesOf(at('part.mkv'), 128 * 96 * 1.5);
+      expect(part.length).toBe(count);
+      // The end of a part has no pictures after it to look at.
+      for (const [i, picture] of part.entries()) {
+        expect(samplePsnr(picture, whole[first + i]!), `${name} ${first + i}`).toBeGreaterThan(30);
+        expect(samplePsnr(picture, whole[first + i]!)).toBeGreaterThan(samplePsnr(picture, whole[first + i - 1]!));
+      }
+    }
+  }
+  const { code, stderr } = upscale(folder, 'm2.ts', 'after.mkv', '--from', '90');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('m2.ts holds no picture between --from and --to.')]);
+});
+
+it('a part has the chapters of that part, and a cover moves nothing', () => {
+  ffmpeg('-i', at('all-0.mp4'), '-map', '0', '-map', '-0:s', '-c', 'copy', at('chapters.mp4'));
+  ffmpeg(...PICTURES, '-frames:v', '1', at('cover.png'));
+  const cover = ['-map', '0', '-map', '1', '-disposition:v:1', 'attached_pic'];
+  ffmpeg('-i', at('chapters.mp4'), '-i', at('cover.png'), ...cover, '-c', 'copy', at('covered.mp4'));
+  expect(upscale(folder, 'covered.mp4', 'cut.mp4', '--from', '0.16', '--to', '0.48').code).toBe(0);
+  const { chapters } = probe(at('cut.mp4'), '-show_chapters');
+  expect(chapters.map(({ start_time, end_time, tags }) => [Number(start_time), Number(end_time), tags?.title])).toEqual(
+    [
+      [0, 0.04, 'One'],
+      [0.04, 0.32, 'Two'],
+    ],
+  );
+  const wanted = timesOf(at('covered.mp4'), 'v:0').filter((t) => t >= 0.16 && t < 0.48);
+  expect(timesOf(at('cut.mp4'), 'v:0').map((t) => t.toFixed(3))).toEqual(wanted.map((t) => (t - 0.16).toFixed(3)));
+  expect(hashesOf(at('cut.mp4'), 'v:1')).toEqual(hashesOf(at('covered.mp4'), 'v:1'));
+});
+
+it('subtitles of one time stay at one time', () => {
+  const event = (layer: number, start: string): string => `Dialogue: ${layer},0:00:00.${start},0:00:00.50,A,,0,0,0,,x`;
+  const events = [event(0, '10'), event(1, '10'), event(2, '10'), event(0, '20')];
+  const styles = '[V4+ Styles]\nFormat: Name, Fontname, Fontsize\nStyle: A,Arial,20\n';
+  const format = '[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n';
+  writeFileSync(at('s.ass'), `[Script Info]\nScriptType: v4.00+\n${styles}${format}${events.join('\n')}\n`);
+  ffmpeg(...PICTURES, '-i', at('s.ass'), '-map', '0', '-map', '1', '-c:v', 'libx264', '-c:s', 'copy', at('ass.mkv'));
+  expect(upscale(folder, 'ass.mkv', 'ass-out.mkv').code).toBe(0);
+  expect(timesOf(at('ass-out.mkv'), 's:0')).toEqual([0.1, 0.1, 0.1, 0.2]);
 });

@@ -101,3 +101,16 @@ it('SIGTERM ends a pipe that nobody feeds', async () => {
   child.kill('SIGTERM');
   expect(await closed).toBe(143);
 });
+
+it('a second signal ends it, though the reader never reads', async () => {
+  ffmpeg('-stream_loop', '30', '-i', at('in.mp4'), '-vf', 'scale=320:240', '-preset', 'ultrafast', at('large.mp4'));
+  const child = start(['file', 'large.mp4', '-o', '-', ...FLAGS], folder);
+  const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+  // The first picture is there; the pipe holds no more of it.
+  await new Promise((resolve) => child.stdout?.once('readable', resolve));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  child.kill('SIGINT');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  child.kill('SIGINT');
+  expect(await ended).toBe('SIGINT');
+});

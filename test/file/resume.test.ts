@@ -1,7 +1,19 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
+import { CLI, ffmpeg, newFolder, picturesOf, start, timesOf, upscale } from '../support/file-rig.js';
 import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
@@ -166,4 +178,63 @@ it('a folder that is not ours is not touched', () => {
   const { code, stderr } = upscale(folder, 'in.mp4', 'mine.mp4', '--overwrite');
   expect([code, stderr]).toEqual([1, expect.stringContaining('holds what is not ours')]);
   expect(readdirSync(mine)).toEqual(['diary.txt']);
+});
+
+it('two runs do not work on one output', async () => {
+  const child = start(['file', 'in.mp4', '-o', 'shared.mp4', '--model', 'mana-live-x2', ...SEGMENT], folder);
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  while (!existsSync(at('shared.mp4.parts/000000.mp4'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill('SIGSTOP');
+  for (const how of ['--resume', '--overwrite']) {
+    const { code, stderr } = again('shared.mp4', how);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`shared.mp4 is being made by process ${child.pid}.`)]);
+  }
+  child.kill('SIGCONT');
+  expect(await ended).toBe(0);
+  expect(timesOf(at('shared.mp4'), 'v:0').length).toBe(FRAMES);
+});
+
+it('an output that has come to be there meanwhile, or an input that has changed, is seen', async () => {
+  for (const [output, change, sentence] of [
+    ['taken.mp4', () => writeFileSync(at('taken.mp4'), 'mine'), 'has come to be there meanwhile'],
+    ['moved.mp4', () => utimesSync(at('in.mp4'), new Date(), new Date()), 'was changed while it was upscaled'],
+  ] as const) {
+    const child = start(['file', 'in.mp4', '-o', output, '--model', 'mana-nano-x2', ...SEGMENT], folder);
+    let said = '';
+    child.stderr?.on('data', (data) => {
+      said += data;
+    });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    while (!existsSync(at(`${output}.parts/000000.mp4`))) await new Promise((resolve) => setTimeout(resolve, 5));
+    change();
+    expect([await ended, said]).toEqual([1, expect.stringContaining(sentence)]);
+  }
+  expect(readFileSync(at('taken.mp4'), 'utf8')).toBe('mine');
+});
+
+it('parts that were moved to another disk are gone on with', async () => {
+  await cut('linked.mp4', 'SIGKILL');
+  const shared = mkdtempSync('/dev/shm/mana-parts-');
+  try {
+    cpSync(at('linked.mp4.parts'), shared, { recursive: true });
+    rmSync(at('linked.mp4.parts'), { recursive: true });
+    symlinkSync(shared, at('linked.mp4.parts'));
+    expect(again('linked.mp4', '--resume').code).toBe(0);
+  } finally {
+    rmSync(shared, { recursive: true, force: true });
+  }
+  expect(timesOf(at('linked.mp4'), 'v:0').length).toBe(FRAMES);
+  expect(readdirSync(folder).filter((name) => name.startsWith('linked.mp4.'))).toEqual([]);
+});
+
+it('a disk that is full is said, and what is whole is gone on with', () => {
+  const line = (blocks: string, more: string) =>
+    `ulimit -f ${blocks}; exec '${process.execPath}' '${CLI}' file in.mp4 -o full.mp4 --model mana-nano-x2 --crf 0 --segment-frames 20 ${more}`;
+  const bash = (script: string) => spawnSync('bash', ['-c', script], { cwd: folder, timeout: 100_000 });
+  const full = bash(line('200', ''));
+  expect([full.status, full.stderr.toString()]).toEqual([1, expect.stringContaining('cannot be written')]);
+  expect(existsSync(at('full.mp4'))).toBe(false);
+  expect(existsSync(at('full.mp4.parts/state.json'))).toBe(true);
+  expect(bash(line('unlimited', '--resume')).status).toBe(0);
+  expect(timesOf(at('full.mp4'), 'v:0')).toEqual(timesOf(at('in.mp4'), 'v:0'));
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -146,6 +147,47 @@ it('broken packets are gone past, counted and told', () => {
   expect(done.damage['packets']! + done.damage['pictures']!).toBeGreaterThan(0);
   expect(timesOf(at('broken-out.mp4'), 'v:0').length).toBe(done.frames);
   expect(done.frames).toBeGreaterThan(5);
+});
+
+it('a broken packet near the end costs none of those after it, however many threads decode', () => {
+  ffmpeg(...PICTURES, '-c:v', 'libx264', '-g', '1', '-bf', '0', at('intra.mkv'));
+  const { packets } = probe(at('intra.mkv'), '-show_entries', 'packet=pos,size') as unknown as {
+    packets: { pos: string; size: string }[];
+  };
+  const { pos, size } = packets.at(-5)!;
+  const all = readFileSync(at('intra.mkv'));
+  all.fill(0, Number(pos) + 12, Number(pos) + Number(size));
+  writeFileSync(at('held.mkv'), all);
+  const [code, said] = outcome('held.mkv', 'held-out.mkv', '--threads', '8');
+  expect([code, said]).toEqual([2, expect.stringContaining('1 packet of the file is broken.')]);
+  const times = timesOf(at('intra.mkv'), 'v:0');
+  expect(timesOf(at('held-out.mkv'), 'v:0')).toEqual([...times.slice(0, -5), ...times.slice(-4)]);
+});
+
+it('a named pipe is not waited for', () => {
+  execFileSync('mkfifo', [at('pipe.mkv')]);
+  expect(outcome('pipe.mkv', 'x.mp4')).toEqual([1, expect.stringContaining('give it as standard input')]);
+});
+
+it('two inputs that would have one output are refused, and one that is named twice is done once', () => {
+  mkdirSync(at('twins'));
+  for (const name of ['twins/good.mp4', 'good.avi', 'good.wmv']) copyFileSync(at('good.mp4'), at(name));
+  for (const [a, b] of [
+    ['good.mp4', 'twins/good.mp4'],
+    ['good.avi', 'good.wmv'],
+  ] as const) {
+    const { code, stderr } = run(['file', a, b, '-o', 'same/'], folder);
+    expect([code, stderr]).toEqual([64, expect.stringContaining(`${a} and ${b} would both become same/good.`)]);
+  }
+  const { code } = run(['file', 'good.mp4', './good.mp4', '-o', 'same/', '--model', 'mana-nano-x2'], folder);
+  expect([code, readdirSync(at('same'))]).toEqual([0, ['good.mp4']]);
+});
+
+it('a dozen files end without a word of warning', () => {
+  mkdirSync(at('dozen'));
+  for (let i = 0; i < 12; i++) copyFileSync(at('good.mp4'), at(`dozen/${i}.mp4`));
+  const [code, said] = outcome('dozen', 'dozen-out/', '--json');
+  expect([code, said]).toEqual([0, '']);
 });
 
 it('sizes of all kinds come out even, and twice or four times as large', () => {

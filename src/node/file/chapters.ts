@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Input } from './input.js';
+import type { Span } from './mux.js';
 
 const execute = promisify(execFile);
 
@@ -37,14 +38,17 @@ export async function hasChapters({ av: { lib, constants: c }, context }: Input)
 export async function copyChapters(
   path: string,
   input: string,
-  fromUs: number | undefined,
+  { fromUs, toUs }: Span,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   const next = `${path.slice(0, -extname(path).length)}-chapters${extname(path)}`;
-  const start = fromUs === undefined ? [] : ['-ss', String(fromUs / 1e6)];
+  // Without an offset of their own, -copyts keeps the chapters' times as they are.
+  const start = fromUs === undefined ? [] : ['-itsoffset', String(-fromUs / 1e6)];
+  const end = toUs === undefined ? [] : ['-t', String((toUs - (fromUs ?? 0)) / 1e6)];
   const args = ['-v', 'error', '-nostdin', '-y', '-copyts', '-i', `file:${path}`, ...start, '-i', `file:${input}`];
-  const copy = ['-map', '0', '-map_metadata', '0', '-map_chapters', '1', '-c', 'copy', `file:${next}`];
+  const copy = ['-map', '0', '-map_metadata', '0', '-map_chapters', '1', '-c', 'copy', ...end, `file:${next}`];
   try {
-    await execute(await program(), [...args, ...copy]);
+    await execute(await program(), [...args, ...copy], { signal });
     await rename(next, path);
     return undefined;
   } catch (thrown) {

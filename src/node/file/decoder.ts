@@ -15,46 +15,46 @@ export interface Decoded {
   readonly duration: bigint;
 }
 
-/** Errors in a row after which nothing good is expected of a file any more. */
+/** Errors in a row after which nothing good is expected of a decoder any more. */
 const MOST_ERRORS = 200;
+/** How pictures are decoded. */
+export interface Decoding {
+  readonly threads: number;
+  /** Pictures with more are refused before memory is taken for them. */
+  readonly maxPixels: number;
+  readonly signal?: AbortSignal;
+}
+
 /** A file that ends so much earlier than it says, in microseconds, has been cut off. */
 const CUT_OFF_US = 500_000;
 
 /**
  * The pictures of a file's video, in the order they are shown. What is broken is gone past and counted.
- * @param maxPixels pictures with more are refused before memory is taken for them
- * @throws FileError where there is no decoder
+ * @throws FileError where there is no decoder, or the signal has ended it
  */
 export async function* decodePictures(
   input: Input,
   damage: Damage,
-  { threads, maxPixels }: { readonly threads: number; readonly maxPixels: number },
+  { threads, maxPixels, signal }: Decoding,
 ): AsyncGenerator<Decoded> {
-  const { av, context: file, video } = input;
+  const { av, video } = input;
   const { lib, constants: c } = av;
   const decoder = openDecoder(input, threads, maxPixels);
-  const packet = new lib.Packet();
-  packet.alloc();
   const frame = new lib.Frame();
   frame.alloc();
   const clock = new PictureClock(av, input, damage);
   const end = new LatestEnd(input);
   try {
-    for (let errors = 0; errors < MOST_ERRORS; ) {
-      const code = await file.readFrame(packet);
-      if (code === c.AVERROR_EOF) break;
-      if (code < 0) {
-        errors++;
-        damage.packets++;
-        continue;
-      }
-      errors = 0;
+    const broken = (): void => {
+      damage.packets++;
+    };
+    for await (const packet of input.packets(broken)) {
+      // Nobody may be asking for a picture: those that are there already are only counted, and some files have none.
+      if (signal?.aborted) throw new FileError('interrupted', 'Ended before the file was done.');
       end.see(packet);
-      if (packet.streamIndex === video.index) {
-        const refused = (await decoder.sendPacket(packet)) < 0;
-        if (refused || packet.hasFlags(c.AV_PKT_FLAG_CORRUPT)) damage.packets++;
-      }
-      packet.unref();
+      if (packet.streamIndex !== video.index) continue;
+      const refused = (await decoder.sendPacket(packet)) < 0;
+      if (refused || packet.hasFlags(c.AV_PKT_FLAG_CORRUPT)) damage.packets++;
       yield* received(av, decoder, frame, clock, damage);
     }
     await decoder.sendPacket(null);
@@ -62,7 +62,6 @@ export async function* decodePictures(
     damage.truncated ||= end.isEarly;
   } finally {
     decoder.freeContext();
-    packet.free();
     frame.free();
   }
 }
@@ -74,7 +73,16 @@ async function* received(
   clock: PictureClock,
   damage: Damage,
 ): AsyncGenerator<Decoded> {
-  while ((await decoder.receiveFrame(frame)) >= 0) {
+  // A decoder of several threads tells here of packets it took before, and what follows them still comes.
+  for (let errors = 0; errors < MOST_ERRORS; ) {
+    const code = await decoder.receiveFrame(frame);
+    if (code === c.AVERROR_EAGAIN || code === c.AVERROR_EOF) return;
+    if (code < 0) {
+      errors++;
+      damage.packets++;
+      continue;
+    }
+    errors = 0;
     if (frame.flags & c.AV_FRAME_FLAG_CORRUPT || frame.decodeErrorFlags !== 0) damage.pictures++;
     yield { frame, ...clock.timesOf(frame) };
     frame.unref();
@@ -146,10 +154,7 @@ class LatestEnd {
   }
 
   get isEarly(): boolean {
-    const { durationUs, context } = this.input;
-    if (durationUs === undefined) return false;
-    const { startTime } = context;
-    const start = startTime === this.input.av.constants.AV_NOPTS_VALUE ? 0 : Number(startTime);
-    return this.#endUs < start + durationUs - CUT_OFF_US;
+    const { durationUs, startUs } = this.input;
+    return durationUs !== undefined && this.#endUs < startUs + durationUs - CUT_OFF_US;
   }
 }

@@ -1,21 +1,27 @@
 import type { Engine } from '../../engine/engine.js';
-import { Backends } from '../../live/backends.js';
+import { Backends, type EngineSource } from '../../live/backends.js';
 import type { MemoryFrame } from '../memory-frame.js';
 import { modelLoader, nodeBackends } from '../node-backends.js';
 
-/** The engines that a run has started. A process cannot end while their threads run. */
+/** The engines that a command has started, for all its files. A process cannot end while their threads run. */
 export class FileEngines {
-  readonly backends: Backends<MemoryFrame>;
-  readonly #started: Promise<Engine<MemoryFrame, MemoryFrame>>[] = [];
+  readonly #source: EngineSource<MemoryFrame>;
+  #backends: Backends<MemoryFrame> | undefined;
+  #started: Promise<Engine<MemoryFrame, MemoryFrame>>[] = [];
+  #stale = false;
 
-  constructor() {
-    const { source } = nodeBackends(undefined, () => undefined);
-    this.backends = new Backends<MemoryFrame>(
+  /** @param source where engines come from; else those of this process */
+  constructor(source: EngineSource<MemoryFrame> = nodeBackends(undefined, () => undefined).source) {
+    this.#source = source;
+  }
+
+  get backends(): Backends<MemoryFrame> {
+    this.#backends ??= new Backends<MemoryFrame>(
       {
-        candidates: (settings) => source.candidates(settings),
-        locate: (backend, settings) => source.locate(backend, settings),
+        candidates: (settings) => this.#source.candidates(settings),
+        locate: (backend, settings) => this.#source.locate(backend, settings),
         start: (...args) => {
-          const engine = source.start(...args);
+          const engine = this.#source.start(...args);
           this.#started.push(engine);
           return engine;
         },
@@ -23,11 +29,26 @@ export class FileEngines {
       modelLoader,
       () => undefined,
     );
+    return this.#backends;
+  }
+
+  /** One of them is not to be used any more: the next file begins with new ones. */
+  giveUp(): void {
+    this.#stale = true;
+  }
+
+  /** Between two files: ends them where one of them was given up. */
+  async renew(): Promise<void> {
+    if (this.#stale) await this.dispose();
+    this.#stale = false;
   }
 
   /** Ends all of them, those too that are still starting. */
   async dispose(): Promise<void> {
-    for (const starting of await Promise.allSettled(this.#started)) {
+    const started = this.#started;
+    this.#started = [];
+    this.#backends = undefined;
+    for (const starting of await Promise.allSettled(started)) {
       if (starting.status === 'fulfilled') starting.value.dispose();
     }
   }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import type { FormatContext, Stream } from 'node-av/lib';
+import type { FormatContext, Packet, Stream } from 'node-av/lib';
 import { reasonOf } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { saysOf } from './ffmpeg.js';
@@ -8,6 +8,8 @@ import { StandardInput } from './standard-input.js';
 
 /** Standard input, as an input's name. */
 export const STDIN = '-';
+/** Errors in a row after which nothing good is expected of a file any more. */
+const MOST_ERRORS = 200;
 /** Streams of a file that are looked at; no container in use has more. */
 const MOST_STREAMS = 1000;
 
@@ -47,7 +49,7 @@ export class Input {
       context.setFlags(c.AVFMT_FLAG_CUSTOM_IO);
     }
     const stop = (): void => standardInput?.close();
-    signal?.addEventListener('abort', stop);
+    if (standardInput) signal?.addEventListener('abort', stop);
     // `file:` keeps FFmpeg from taking a name with a colon for a protocol.
     const code = await context.openInput(standardInput ? '' : `file:${path}`);
     if (code < 0) {
@@ -87,11 +89,51 @@ export class Input {
       : undefined;
   }
 
-  /** Goes to the last picture at or before a time from which decoding can begin. Where that cannot be done, nothing is. */
-  async seek(us: number): Promise<void> {
+  /** When the file begins by its own clock, in microseconds. */
+  get startUs(): number {
+    const { startTime } = this.context;
+    return startTime === this.av.constants.AV_NOPTS_VALUE ? 0 : Number(startTime);
+  }
+
+  /** Goes back to the file's first packet. */
+  async rewind(): Promise<void> {
+    // Long before it: at a picture's own time some containers lead to the packet after it.
+    for (const us of [this.startUs - 10e6, this.startUs]) if (await this.seek(us)) return;
+    if ((await this.context.seekFrame(-1, 0n, this.av.constants.AVSEEK_FLAG_BYTE)) >= 0) return;
+    throw new FileError('unreadable', `${nameOf(this.path)} cannot be read from its beginning again.`);
+  }
+
+  /** Goes to a place near a time, as the container has it. @returns whether that could be done */
+  async seek(us: number): Promise<boolean> {
     const { num, den } = this.video.timeBase;
     const time = BigInt(Math.floor((us * den) / num / 1e6));
-    await this.context.seekFrame(this.video.index, time, this.av.constants.AVSEEK_FLAG_BACKWARD);
+    return (await this.context.seekFrame(this.video.index, time, this.av.constants.AVSEEK_FLAG_BACKWARD)) >= 0;
+  }
+
+  /**
+   * The packets of all streams that are not discarded, from where the file is read, each until the next is asked for.
+   * What cannot be read is gone past.
+   * @param broken called for it
+   */
+  async *packets(broken: () => void): AsyncGenerator<Packet> {
+    const packet = new this.av.lib.Packet();
+    packet.alloc();
+    try {
+      for (let errors = 0; errors < MOST_ERRORS; ) {
+        const code = await this.context.readFrame(packet);
+        if (code === this.av.constants.AVERROR_EOF) return;
+        if (code < 0) {
+          errors++;
+          broken();
+          continue;
+        }
+        errors = 0;
+        yield packet;
+        packet.unref();
+      }
+    } finally {
+      packet.free();
+    }
   }
 
   async close(): Promise<void> {
@@ -125,6 +167,10 @@ export function identify(path: string): FileIdentity {
   try {
     const stats = statSync(path);
     if (stats.isDirectory()) throw new FileError('unreadable', `${path} is a folder.`);
+    // Files are read twice: a second time for everything but the video.
+    if (stats.isFIFO() || stats.isSocket() || stats.isCharacterDevice()) {
+      throw new FileError('unreadable', `${path} is no file but a pipe or a device: give it as standard input, -.`);
+    }
     if (stats.size === 0 && stats.isFile()) throw new FileError('unreadable', `${path} is empty.`);
     return { bytes: stats.size, modifiedMs: Math.round(stats.mtimeMs) };
   } catch (thrown) {

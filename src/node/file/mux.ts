@@ -85,8 +85,6 @@ async function interleave(
   main.discard = c.AVDISCARD_ALL;
   const us = { num: 1, den: 1_000_000 };
   const shiftUs = BigInt(Math.round(fromUs ?? 0));
-  const packet = new lib.Packet();
-  packet.alloc();
   /** Video up to a time of the input, in microseconds. */
   const writeVideo = async (upToUs: number): Promise<void> => {
     for (let next = await video.peek(); next; next = await video.peek()) {
@@ -97,35 +95,35 @@ async function interleave(
         out,
         lib.avRescaleQ(-shiftUs, us, main.timeBase),
       );
-      if (signal?.aborted) throw new FileError('interrupted', 'Ended while the output was put together.');
+      if (signal?.aborted) throw interrupted();
     }
   };
-  try {
-    for (;;) {
-      const code = await context.readFrame(packet);
-      if (code === c.AVERROR_EOF) break;
-      if (code < 0) break;
-      const stream = packet.streamIndex === main.index ? undefined : streams.get(packet.streamIndex);
-      const source = context.streams[packet.streamIndex];
-      if (stream && source) {
-        const at = packet.dts === c.AV_NOPTS_VALUE ? packet.pts : packet.dts;
-        const atUs =
-          at === c.AV_NOPTS_VALUE ? Number.NEGATIVE_INFINITY : Number(lib.avRescaleQ(at, source.timeBase, us));
-        const within = (fromUs === undefined || atUs >= fromUs) && (toUs === undefined || atUs < toUs);
-        if (within || source.hasDisposition(c.AV_DISPOSITION_ATTACHED_PIC)) {
-          await writeVideo(atUs);
-          await writer.write(packet, source.timeBase, stream, lib.avRescaleQ(-shiftUs, us, source.timeBase));
-        }
-      }
-      packet.unref();
+  // What is broken was counted when the pictures were decoded.
+  for await (const packet of input.packets(() => undefined)) {
+    if (signal?.aborted) throw interrupted();
+    const stream = packet.streamIndex === main.index ? undefined : streams.get(packet.streamIndex);
+    const source = context.streams[packet.streamIndex];
+    if (!stream || !source) continue;
+    if (source.hasDisposition(c.AV_DISPOSITION_ATTACHED_PIC)) {
+      // A cover has no place in time; a part's output would begin before 0 with it.
+      await writer.write(packet, source.timeBase, stream, 0n);
+      continue;
     }
-    await writeVideo(Number.POSITIVE_INFINITY);
-  } finally {
-    packet.free();
+    const at = packet.dts === c.AV_NOPTS_VALUE ? packet.pts : packet.dts;
+    const atUs = at === c.AV_NOPTS_VALUE ? Number.NEGATIVE_INFINITY : Number(lib.avRescaleQ(at, source.timeBase, us));
+    const within = (fromUs === undefined || atUs >= fromUs) && (toUs === undefined || atUs < toUs);
+    if (!within) continue;
+    await writeVideo(atUs);
+    await writer.write(packet, source.timeBase, stream, lib.avRescaleQ(-shiftUs, us, source.timeBase));
   }
+  await writeVideo(Number.POSITIVE_INFINITY);
 }
 
-/** Writes packets with times that rise in each stream. */
+function interrupted(): FileError {
+  return new FileError('interrupted', 'Ended while the output was put together.');
+}
+
+/** Writes packets with times that rise in each stream; those of subtitles and data may be equal. */
 class PacketWriter {
   readonly #last = new Map<number, bigint>();
 
@@ -141,7 +139,9 @@ class PacketWriter {
     stream: Stream,
     shift: bigint,
   ): Promise<void> {
-    const { AV_NOPTS_VALUE } = this.av.constants;
+    const { AV_NOPTS_VALUE, AVMEDIA_TYPE_SUBTITLE, AVMEDIA_TYPE_DATA } = this.av.constants;
+    const { codecType } = stream.codecpar;
+    const step = codecType === AVMEDIA_TYPE_SUBTITLE || codecType === AVMEDIA_TYPE_DATA ? 0n : 1n;
     if (packet.pts !== AV_NOPTS_VALUE) packet.pts += shift;
     if (packet.dts !== AV_NOPTS_VALUE) packet.dts += shift;
     packet.streamIndex = stream.index;
@@ -150,8 +150,8 @@ class PacketWriter {
     if (packet.pts === AV_NOPTS_VALUE) packet.pts = packet.dts;
     if (packet.dts === AV_NOPTS_VALUE) packet.dts = packet.pts;
     const last = this.#last.get(stream.index);
-    if (packet.dts === AV_NOPTS_VALUE) packet.pts = packet.dts = last === undefined ? 0n : last + 1n;
-    if (last !== undefined && packet.dts <= last) packet.dts = last + 1n;
+    if (packet.dts === AV_NOPTS_VALUE) packet.pts = packet.dts = last === undefined ? 0n : last + step;
+    if (last !== undefined && packet.dts < last + step) packet.dts = last + step;
     if (packet.pts < packet.dts) packet.pts = packet.dts;
     this.#last.set(stream.index, packet.dts);
     succeed(this.av, await this.muxer.interleavedWriteFrame(packet), 'unwritable', this.failed);
@@ -235,10 +235,15 @@ class SegmentReader {
     const context = new this.av.lib.FormatContext();
     const path = this.parts.path(segment.file);
     succeed(this.av, await context.openInput(`file:${path}`), 'unreadable', `${path} cannot be read`);
-    succeed(this.av, await context.findStreamInfo(), 'unreadable', `${path} cannot be read`);
-    const [stream] = context.streams;
-    if (!stream) throw new FileError('unreadable', `${path} holds no video.`);
-    this.#open = { context, stream, segment };
-    return this.#open;
+    try {
+      succeed(this.av, await context.findStreamInfo(), 'unreadable', `${path} cannot be read`);
+      const [stream] = context.streams;
+      if (!stream) throw new FileError('unreadable', `${path} holds no video.`);
+      this.#open = { context, stream, segment };
+      return this.#open;
+    } catch (thrown) {
+      await context.closeInput();
+      throw thrown;
+    }
   }
 }

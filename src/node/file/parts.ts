@@ -1,5 +1,19 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, uptime } from 'node:os';
 import { join } from 'node:path';
 import { reasonOf } from '../../frame/errors.js';
 import { FileError } from './file-error.js';
@@ -23,6 +37,8 @@ interface State {
 }
 
 const STATE = 'state.json';
+/** Tells which process works in the folder. */
+const LOCK = 'running.json';
 
 /** A hash of what the pixels of an output depend on. */
 export function keyOf(parts: unknown): string {
@@ -45,7 +61,16 @@ export class Parts {
     const folder = `${output}.parts`;
     const fresh: State = { format: 1, key, segments: [], complete: false };
     if (existsSync(folder)) {
-      if (resume) return new Parts(folder, readState(folder, output, key));
+      const other = runningIn(folder);
+      if (other !== undefined) {
+        const how = `If that is no longer so, delete ${join(folder, LOCK)}.`;
+        throw new FileError('exists', `${output} is being made by process ${other}. ${how}`);
+      }
+      if (resume) {
+        const parts = new Parts(folder, readState(folder, output, key));
+        parts.#lock();
+        return parts;
+      }
       if (!overwrite) {
         const how = 'Go on with it by --resume, or begin anew by --overwrite.';
         throw new FileError('exists', `${folder} holds a run that was not finished. ${how}`);
@@ -56,9 +81,11 @@ export class Parts {
     try {
       mkdirSync(folder);
       const parts = new Parts(folder, fresh);
+      parts.#lock();
       parts.#save(fresh);
       return parts;
     } catch (cause) {
+      if (cause instanceof FileError) throw cause;
       throw new FileError('unwritable', `${output} cannot be written: ${reasonOf(cause)}.`, { cause });
     }
   }
@@ -84,8 +111,15 @@ export class Parts {
 
   /** A segment is whole: from now on a run goes on after it. */
   add(segment: Omit<Segment, 'bytes'>): void {
-    const { size } = statSync(this.path(segment.file));
-    this.#save({ ...this.state, segments: [...this.segments, { ...segment, bytes: size }] });
+    const file = openSync(this.path(segment.file), 'r+');
+    try {
+      // The state must not be on the disk before what it tells of.
+      fsyncSync(file);
+      const { size } = fstatSync(file);
+      this.#save({ ...this.state, segments: [...this.segments, { ...segment, bytes: size }] });
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** The last segment is there. */
@@ -97,17 +131,49 @@ export class Parts {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** The run is over, but not the output: another one may go on. */
+  leave(): void {
+    rmSync(this.path(LOCK), { force: true });
+  }
+
+  #lock(): void {
+    writeFileSync(this.path(LOCK), JSON.stringify({ pid: process.pid, host: hostname() }));
+  }
+
   #save(state: State): void {
     const next = this.path(`${STATE}.new`);
-    writeFileSync(next, `${JSON.stringify(state, undefined, 1)}\n`, { flush: true });
-    renameSync(next, this.path(STATE));
+    try {
+      writeFileSync(next, `${JSON.stringify(state, undefined, 1)}\n`, { flush: true });
+      renameSync(next, this.path(STATE));
+    } catch (cause) {
+      throw new FileError('unwritable', `${this.path(STATE)} cannot be written: ${reasonOf(cause)}.`, { cause });
+    }
     this.state = state;
+  }
+}
+
+/** The process that works in a folder; `undefined` where none does, as after a crash. */
+function runningIn(folder: string): number | undefined {
+  const path = join(folder, LOCK);
+  let pid: number | undefined;
+  try {
+    const known = JSON.parse(readFileSync(path, 'utf8')) as { pid: number; host: string };
+    const sinceBoot = statSync(path).mtimeMs > Date.now() - uptime() * 1000;
+    if (known.host !== hostname() || known.pid === process.pid || !sinceBoot) return undefined;
+    pid = known.pid;
+    process.kill(pid, 0);
+    return pid;
+  } catch (thrown) {
+    // Without permission it is there, and somebody else's.
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM' ? pid : undefined;
   }
 }
 
 /** Whether nothing would be lost with a folder but a run that was not finished. */
 function isOurs(folder: string): boolean {
-  return readdirSync(folder).every((name) => /^(\d{6}\.mp4|state\.json(\.new)?|output(-chapters)?\.\w+)$/.test(name));
+  return readdirSync(folder).every((name) =>
+    /^(\d{6}\.mp4|state\.json(\.new)?|running\.json|output(-chapters)?\.\w+)$/.test(name),
+  );
 }
 
 function readState(folder: string, output: string, key: string): State {

@@ -1,10 +1,11 @@
 import { Channel } from '../../file/channel.js';
 import type { Damage } from './damage.js';
-import { decodePictures } from './decoder.js';
+import type { Decoding } from './decoder.js';
 import { FileError } from './file-error.js';
 import type { Input } from './input.js';
 import type { Span } from './mux.js';
 import type { PictureReader } from './picture-reader.js';
+import { picturesFrom } from './pictures-from.js';
 import type { Picture, SteadyNetwork, UpscaledPicture } from './steady-network.js';
 
 /** Where the output's pictures go. */
@@ -23,7 +24,7 @@ export interface PipelineOptions {
   readonly network: SteadyNetwork;
   readonly sink: Sink;
   readonly damage: Damage;
-  readonly decoding: { readonly threads: number; readonly maxPixels: number };
+  readonly decoding: Decoding;
   readonly span: Span;
   /** Pictures at the beginning that are there already. */
   readonly skip: number;
@@ -69,14 +70,13 @@ export async function runPipeline(options: PipelineOptions): Promise<number> {
 }
 
 async function decode(
-  { input, reader, network, damage, decoding, span: { fromUs, toUs }, skip }: PipelineOptions,
+  { input, reader, network, damage, decoding, span: { fromUs, toUs }, skip, signal }: PipelineOptions,
   decoded: Channel<Source>,
 ): Promise<number> {
   const { num, den } = input.video.timeBase;
   const unitUs = (1e6 * num) / den;
   let count = 0;
-  if (fromUs !== undefined) await input.seek(fromUs);
-  for await (const { frame, pts, duration } of decodePictures(input, damage, decoding)) {
+  for await (const { frame, pts, duration } of picturesFrom(input, fromUs, damage, { ...decoding, signal })) {
     const timestampUs = Number(pts) * unitUs;
     if (toUs !== undefined && timestampUs >= toUs) break;
     const within = fromUs === undefined || timestampUs >= fromUs;
@@ -113,6 +113,8 @@ async function upscale(
     await give(await network.push(source.picture));
   }
   while (network.owed > 0) await give(await network.flush());
+  // The last pictures are a segment, too, however few.
+  if (begun) await network.check();
   upscaled.end();
 }
 

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { sizeText } from '../../frame/frame.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
+import type { FileEngines } from './file-engines.js';
 import { FileError } from './file-error.js';
 import { Input, nameOf, STDIN } from './input.js';
 import type { FileJob, JobEvents, JobResult } from './job.js';
@@ -11,8 +12,14 @@ import { Run } from './run.js';
 /** Sides of the output; encoders take no more. */
 const MOST_SIDE = 16384;
 
-/** Upscales a file. @throws FileError, UpscaleError with a sentence that says why not */
-export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal: AbortSignal): Promise<JobResult> {
+/** Upscales a file. @param engines of all files of a command; the caller ends them @throws FileError, UpscaleError with a sentence that says why not */
+export async function runJob(
+  av: NodeAv,
+  job: FileJob,
+  events: JobEvents,
+  signal: AbortSignal,
+  engines: FileEngines,
+): Promise<JobResult> {
   const start = performance.now();
   const raw = isRaw(job.output);
   if (raw && job.resume)
@@ -21,7 +28,7 @@ export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal
     throw new FileError('usage', 'Standard input cannot be read again: --resume needs a file.');
   checkOutput(job);
   const input = await Input.open(av, job.input, signal);
-  const run = new Run(av, job, events, signal);
+  const run = new Run(av, job, events, signal, engines);
   try {
     checkInput(input, job);
     const { codecpar } = input.video;
@@ -39,7 +46,7 @@ export async function runJob(av: NodeAv, job: FileJob, events: JobEvents, signal
     if (signal.aborted && !interrupted) throw new FileError('interrupted', 'Ended before the file was done.');
     throw thrown;
   } finally {
-    await run.dispose();
+    run.dispose();
     await input.close();
   }
 }

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { copyChapters, hasChapters } from './chapters.js';
 import { type Damage, noDamage } from './damage.js';
 import { type EncodedShape, openEncoder } from './encoding.js';
-import { FileEngines } from './file-engines.js';
+import type { FileEngines } from './file-engines.js';
 import { FileError } from './file-error.js';
+import { giveName } from './give-name.js';
 import { framesWithin, Input, isTurned, nameOf, STDIN } from './input.js';
 import type { FileJob, JobEvents } from './job.js';
 import { muxOutput } from './mux.js';
@@ -30,7 +31,6 @@ export class Run {
   size = { width: 0, height: 0 };
   /** When the network was ready, on the process's clock. */
   readyMs = 0;
-  readonly #engines = new FileEngines();
   readonly #network: SteadyNetwork;
   readonly #converter: PictureConverter;
   readonly #reader: PictureReader;
@@ -40,14 +40,16 @@ export class Run {
     readonly job: FileJob,
     readonly events: JobEvents,
     readonly signal: AbortSignal,
+    engines: FileEngines,
   ) {
     this.#converter = new PictureConverter(av);
     this.#reader = new PictureReader(av, (sentence) => events.notice(sentence));
     this.#network = new SteadyNetwork({
-      backends: this.#engines.backends,
+      backends: engines.backends,
       settings: job.settings,
       warmUp: WARM_UP,
       signal,
+      giveUp: () => engines.giveUp(),
       fallback: (from, to, reason) => events.notice(`${from} is given up for ${to}: ${reason}`),
     });
   }
@@ -62,7 +64,7 @@ export class Run {
 
   /** Pictures as they are, to standard output or a file that gets its name when it is whole. */
   async raw(input: Input): Promise<number> {
-    const { output } = this.job;
+    const { output, overwrite } = this.job;
     const { avgFrameRate: mean, rFrameRate: base } = input.video;
     if (Math.abs((mean.num * base.den) / (mean.den * base.num) - 1) > 0.01) {
       this.events.notice('The frames do not come evenly, and y4m cannot say so: their times are lost.');
@@ -88,12 +90,20 @@ export class Run {
       },
       abandon: async () => {
         await writer?.abandon();
+        writer = undefined;
         if (part) rmSync(part, { force: true });
       },
     };
-    await this.#pipeline(input, sink, 0, Number.POSITIVE_INFINITY);
-    if (frames === 0) throw nothing(this.job.input);
-    if (part) renameSync(part, output);
+    try {
+      await this.#untilRight(input, async (source) => {
+        frames = 0;
+        await this.#pipeline(source, sink, 0, Number.POSITIVE_INFINITY);
+      });
+      if (frames === 0) throw nothing(this.job);
+      if (part) giveName(part, output, overwrite);
+    } finally {
+      if (part) rmSync(part, { force: true });
+    }
     return frames;
   }
 
@@ -128,17 +138,20 @@ export class Run {
     );
     try {
       if (!parts.state.complete) await this.#fill(input, parts);
-      const again = once ? input : await Input.open(av, job.input);
+      const again = once ? input : await this.#reopen(input);
       const path = parts.path(`output${extname(output)}`);
       try {
         await muxOutput(again, { parts, plan, container, path, span, signal: this.signal });
-        const lost = !once && (await hasChapters(again)) ? await copyChapters(path, job.input, span.fromUs) : undefined;
+        const lost =
+          !once && (await hasChapters(again)) ? await copyChapters(path, job.input, span, this.signal) : undefined;
+        if (this.signal.aborted) throw new FileError('interrupted', 'Ended before the file was done.');
         if (lost) events.notice(lost);
       } finally {
         if (again !== input) await again.close();
       }
-      renameSync(path, output);
+      giveName(path, output, overwrite);
     } catch (thrown) {
+      parts.leave();
       if (parts.segments.length === 0) parts.remove();
       else if (thrown instanceof FileError && thrown.code === 'interrupted') {
         const how = 'the same command with --resume goes on from there; or delete that folder.';
@@ -154,21 +167,40 @@ export class Run {
   /** Makes the segments that are not there yet. */
   async #fill(input: Input, parts: Parts): Promise<void> {
     const kept = parts.frames;
+    await this.#untilRight(input, (source) =>
+      this.#pipeline(source, this.#segmentSink(source, parts, kept), parts.frames, this.job.segmentFrames),
+    );
+    if (parts.frames === 0) throw nothing(this.job);
+    parts.complete();
+  }
+
+  /** Does the work again, from the input's start, by the next backend where one turns out to have computed wrongly. */
+  async #untilRight(input: Input, work: (source: Input) => Promise<void>): Promise<void> {
     for (let source = input; ; ) {
       try {
-        await this.#pipeline(source, this.#segmentSink(source, parts, kept), parts.frames, this.job.segmentFrames);
-        break;
+        await work(source);
+        return;
       } catch (thrown) {
         if (!(thrown instanceof UpscaleError && thrown.code === 'backend-wrong')) throw thrown;
-        // The pictures since the last time it answered rightly are not to be trusted.
+        if (this.job.input === STDIN || this.job.output === '-') {
+          const why = 'The pictures since its last right answer cannot be made again through a pipe.';
+          throw new UpscaleError('backend-wrong', `${reasonOf(thrown)} ${why}`, { cause: thrown });
+        }
         await this.#network.refuse(reasonOf(thrown));
         Object.assign(this.damage, noDamage());
+      } finally {
         if (source !== input) await source.close();
-        source = await Input.open(this.av, this.job.input);
       }
+      source = await this.#reopen(input);
     }
-    if (parts.frames === 0) throw nothing(this.job.input);
-    parts.complete();
+  }
+
+  /** The input once more, from its start. @throws FileError where it is another one by now */
+  async #reopen({ path, identity }: Input): Promise<Input> {
+    const again = await Input.open(this.av, path);
+    if (again.identity?.bytes === identity?.bytes && again.identity?.modifiedMs === identity?.modifiedMs) return again;
+    await again.close();
+    throw new FileError('unreadable', `${path} was changed while it was upscaled: begin anew by --overwrite.`);
   }
 
   #segmentSink(input: Input, parts: Parts, kept: number): Sink {
@@ -231,9 +263,8 @@ export class Run {
     });
   }
 
-  async dispose(): Promise<void> {
+  dispose(): void {
     this.#network.dispose();
-    await this.#engines.dispose();
     this.#reader.dispose();
     this.#converter.dispose();
   }
@@ -245,6 +276,7 @@ function constantRate(shape: EncodedShape): EncodedShape {
   return { ...shape, timeBase: { num: den, den: num } };
 }
 
-function nothing(input: string): FileError {
-  return new FileError('unreadable', `${nameOf(input)} holds no picture that can be decoded.`);
+function nothing({ input, span: { fromUs, toUs } }: FileJob): FileError {
+  const where = fromUs === undefined && toUs === undefined ? 'that can be decoded' : 'between --from and --to';
+  return new FileError('unreadable', `${nameOf(input)} holds no picture ${where}.`);
 }

@@ -27,6 +27,8 @@ export interface SteadyNetworkOptions {
   readonly warmUp: number;
   /** Told of each backend that is given up, with the one that takes its place. */
   readonly fallback: (from: string, to: string, reason: string) => void;
+  /** Told when an engine is not to be used any more. */
+  readonly giveUp?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -69,9 +71,13 @@ export class SteadyNetwork {
     if (!this.#network) await this.#open();
   }
 
-  async #open(): Promise<FileNetwork<MemoryFrame>> {
+  /** @param lost why the one before was given up, if there was one */
+  async #open(lost?: string): Promise<FileNetwork<MemoryFrame>> {
     const { backends, settings, fallback, signal } = this.options;
     const candidates = backends.source.candidates(settings).filter((backend) => !this.#refused.has(backend));
+    if (lost !== undefined && candidates.length === 0) {
+      throw new UpscaleError('backend-unavailable', `No backend is left to try. The last one: ${lost}`);
+    }
     const choice = {
       choose: (asked: StreamSettings) =>
         backends.choose(asked, { fallback, ...(signal ? { signal } : {}) }, candidates),
@@ -123,10 +129,18 @@ export class SteadyNetwork {
     return this.#taken();
   }
 
-  /** Asks the engine the golden tile once more. @throws UpscaleError `backend-wrong` */
+  /**
+   * Asks the engine the golden tile once more.
+   * @throws UpscaleError `backend-wrong`, also where it does not answer at all: what it has made is not to be trusted
+   */
   async check(): Promise<void> {
     const verified = this.#network?.verified;
-    if (verified) await this.options.backends.check(verified);
+    try {
+      if (verified) await this.options.backends.check(verified);
+    } catch (thrown) {
+      if (thrown instanceof UpscaleError && thrown.code === 'backend-wrong') throw thrown;
+      throw new UpscaleError('backend-wrong', reasonOf(thrown), { cause: thrown });
+    }
   }
 
   /** Gives the present backend up for the next one. @throws UpscaleError where none is left */
@@ -137,7 +151,8 @@ export class SteadyNetwork {
     this.#refused.add(backend);
     this.#network = undefined;
     failed.dispose();
-    this.options.fallback(backend, (await this.#open()).verified.engine.backend, reason);
+    this.options.giveUp?.();
+    this.options.fallback(backend, (await this.#open(reason)).verified.engine.backend, reason);
   }
 
   /** Releases the network. Engines are those of the backends. */

@@ -25,6 +25,7 @@ export interface VideoWriterOptions {
 /** One file of video and nothing else, written picture by picture. */
 export class VideoWriter {
   #frames = 0;
+  #freed = false;
 
   private constructor(
     readonly av: NodeAv,
@@ -108,6 +109,8 @@ export class VideoWriter {
   }
 
   async #free(): Promise<void> {
+    if (this.#freed) return;
+    this.#freed = true;
     this.encoder.freeContext();
     this.packet.free();
     await this.muxer.closeOutput();
