@@ -101,14 +101,15 @@ it('mana-upscale serve without node-av: says what to install, and serves streams
   const folder = await mkdtemp(join(tmpdir(), 'server-'));
   try {
     const names = (await readdir(DIST)).filter((name) => name.endsWith('.js'));
-    for (const name of names) await copyFile(new URL(name, DIST), join(folder, name));
-    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+    await mkdir(join(folder, 'dist'));
+    for (const name of names) await copyFile(new URL(name, DIST), join(folder, 'dist', name));
+    await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}');
     await mkdir(join(folder, 'node_modules'));
     for (const name of await readdir(PACKAGES)) {
       if (name === 'node-av') continue;
       await symlink(fileURLToPath(new URL(name, PACKAGES)), join(folder, 'node_modules', name));
     }
-    const { child, url, printed } = await serve(join(folder, 'cli.js'));
+    const { child, url, printed } = await serve(join(folder, 'dist', 'cli.js'));
     expect((await fetch(`${url}/health`)).status).toBe(200);
     expect(await terminate(child)).toBe(0);
     expect(printed()).toContain(
