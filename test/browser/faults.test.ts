@@ -135,7 +135,9 @@ describe('the engine of a live track fails for good, and the picture goes on by 
 });
 
 describe('ends of a stream that stop, wait or change', () => {
-  it('a consumer that does not read for 320 frames gets fresh ones when it does', { retry }, async () => {
+  // A stream from another thread that is left while its source goes on may lose a frame in Chromium, unclosed: one time in five
+  // here.
+  it('a consumer that does not read for 320 frames gets fresh ones when it does', { retry: 3 }, async () => {
     const late = await pages.run<Late>('streams', 'neverRead', 320, 24);
     expect(late.fed).toBeGreaterThanOrEqual(320);
     expect(late.inside).toBeLessThanOrEqual(12);
