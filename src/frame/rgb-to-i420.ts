@@ -4,16 +4,11 @@ import type { ColourSpace, Size } from './frame.js';
 /** Fraction bits of the fixed-point weights. Sums of three stay below 2^31. */
 const BITS = 16;
 
-/** Bytes of an I420 picture without gaps. */
-export function i420Bytes({ width, height }: Size): number {
-  return width * height + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
-}
-
 /**
  * Converts R'G'B' pixels of 4 bytes into I420 planes without gaps, to the nearest level. A chroma sample is the mean of
  * its 2x2 pixels.
  * @param rgb rows of R, G, B and a byte that is not looked at, `stride` bytes from row to row
- * @param target receives {@link i420Bytes} bytes
+ * @param target receives `tightLength('I420', size)` bytes
  */
 export function rgbToI420(
   rgb: Uint8Array,

@@ -130,3 +130,20 @@ it.each([
   },
   180_000,
 );
+
+it('a source of R’G’B’ keeps its colours', async () => {
+  const halves = ['-f', 'lavfi', '-i', 'color=red:s=64x48:r=10:d=0.5', '-vf', 'drawbox=32:0:32:48:blue:fill'];
+  files.make(...halves, '-pix_fmt', 'rgb24', '-c:v', 'png', 'halves.avi');
+  const { file, error, out } = await upscale('halves.avi', false);
+  expect(error).toBeNull();
+  expect(file?.frames).toBe(5);
+  expect(files.streams(out)[0]).toMatchObject({ color_space: 'bt709' });
+  const shown = files.make('-i', out, '-frames:v', '1', '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'shown.rgb');
+  for (const [x, colour] of [
+    [20, [254, 0, 0]],
+    [108, [0, 0, 254]],
+  ] as const) {
+    const at = 3 * (48 * 128 + x);
+    for (const [i, level] of colour.entries()) expect(Math.abs((shown[at + i] as number) - level)).toBeLessThan(8);
+  }
+}, 60_000);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Outcome } from '../pages/file.js';
 import { launchFirefox } from '../support/browser.js';
-import { picturesOf, run } from '../support/file-rig.js';
+import { picturesOf, run, timesOf } from '../support/file-rig.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
 import { samplePsnr } from '../support/pictures.js';
@@ -11,12 +11,7 @@ const pages = testPages(launchFirefox);
 const files = mediaFiles();
 const BT709 = ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'];
 
-function times(name: string, stream: string): number[] {
-  return files
-    .each(name, 'packet', stream, 'pts_time')
-    .map(([time]) => Number(time))
-    .sort((a, b) => a - b);
-}
+const times = (name: string, stream: string): number[] => timesOf(files.path(name), stream);
 
 it.each([
   ['film.mp4', 'mp4', ['-c:v', 'libx264', '-crf', '12', '-bf', '2', '-c:a', 'aac']],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FileUpscaleOptions } from '../../src/media/file/options.js';
 import type { Outcome } from '../pages/file.js';
 import { upscaledInNode } from '../support/file-reference.js';
-import { picturesOf, run } from '../support/file-rig.js';
+import { picturesOf, run, timesOf } from '../support/file-rig.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
 import { samplePsnr } from '../support/pictures.js';
@@ -31,13 +31,7 @@ async function upscale(name: string, options: FileUpscaleOptions = {}, watch = f
   return { ...outcome, out };
 }
 
-/** Times of a stream's packets in the order they are shown, in seconds. */
-function times(name: string, stream: string): number[] {
-  return files
-    .each(name, 'packet', stream, 'pts_time')
-    .map(([time]) => Number(time))
-    .sort((a, b) => a - b);
-}
+const times = (name: string, stream: string): number[] => timesOf(files.path(name), stream);
 
 /** The greatest difference between two lists of times, in seconds. */
 function apart(a: readonly number[], b: readonly number[]): number {

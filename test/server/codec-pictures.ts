@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { packRgb } from '../../src/frame/colour.js';
 import type { ColourSpace, PlanarFormat, PlanarFrame, PlaneLayout, Size } from '../../src/frame/frame.js';
+import { planeSizes, tightLayout } from '../../src/frame/planes.js';
 import type { CodedPicture, VideoDecoder, VideoEncoder } from '../../src/server/codecs/codec.js';
-import { planeSizes, tightLayout } from '../../src/server/codecs/planes.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
 import { photoFrame } from '../support/pictures.js';
 

@@ -1,9 +1,9 @@
 import * as c from 'node-av/constants';
 import { describe, expect, it } from 'vitest';
 import type { ColourSpace, PlanarFrame } from '../../src/frame/frame.js';
+import { fitInside } from '../../src/frame/letterbox.js';
 import type { CodedPicture } from '../../src/server/codecs/codec.js';
 import { EncoderClock } from '../../src/server/codecs/encoder-clock.js';
-import { fitInside } from '../../src/server/codecs/letterbox.js';
 import { loadCodecs } from '../../src/server/codecs/load.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
 import { photoFrame } from '../support/pictures.js';

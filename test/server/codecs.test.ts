@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UpscaleError } from '../../src/frame/errors.js';
 import type { PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
+import { cornerOf, tightLayout } from '../../src/frame/planes.js';
 import type { CapableBackend } from '../../src/server/codecs/capabilities.js';
 import type { CodedPicture, EncoderSettings, VideoCodec, VideoDecoder } from '../../src/server/codecs/codec.js';
 import { type CodecLibrary, loadCodecs } from '../../src/server/codecs/load.js';
-import { cornerOf, tightLayout } from '../../src/server/codecs/planes.js';
 import { toI420 } from '../../src/server/codecs/to-i420.js';
 import { photoFrame } from '../support/pictures.js';
 import {

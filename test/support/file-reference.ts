@@ -1,6 +1,6 @@
 import { FileNetwork } from '../../src/file/network.js';
 import type { ColourSpace, PlanarFrame, Size } from '../../src/frame/frame.js';
-import { i420Bytes } from '../../src/frame/rgb-to-i420.js';
+import { tightLayout, tightLength } from '../../src/frame/planes.js';
 import type { Verified } from '../../src/live/backends.js';
 import type { OwnedFrame } from '../../src/live/frame-kind.js';
 import type { StreamSettings } from '../../src/live/protocol.js';
@@ -37,15 +37,10 @@ export async function upscaledInNode(
     emit: (frame) => made.push(toI420(frame, colourSpace).data),
   });
   const { width, height } = size;
-  const bytes = i420Bytes(size);
-  const [luma, chroma] = [width * height, Math.ceil(width / 2) * Math.ceil(height / 2)];
+  const bytes = tightLength('I420', size);
   for (let i = 0; (i + 1) * bytes <= pictures.length; i++) {
     const timestampUs = Math.round((timesS[i] as number) * 1e6);
-    const planes = [
-      { offset: 0, stride: width },
-      { offset: luma, stride: Math.ceil(width / 2) },
-      { offset: luma + chroma, stride: Math.ceil(width / 2) },
-    ];
+    const planes = tightLayout('I420', size);
     const data = pictures.slice(i * bytes, (i + 1) * bytes);
     await network.push(owned({ format: 'I420', width, height, data, planes, colourSpace, timestampUs }), size, {
       timestampUs,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ColourMatrix } from '../../src/frame/frame.js';
-import { i420Bytes, rgbToI420 } from '../../src/frame/rgb-to-i420.js';
+import { tightLength } from '../../src/frame/planes.js';
+import { rgbToI420 } from '../../src/frame/rgb-to-i420.js';
 import { readProbe } from '../../src/media/file/ffmpeg-probe.js';
 import { FrameTimesById, Increasing } from '../../src/media/file/frame-times.js';
 import { checkFileOptions, type FileUpscaleOptions } from '../../src/media/file/options.js';
@@ -22,7 +23,7 @@ describe('RGB to I420 in whole numbers', () => {
       const frame = photoFrame(width, height, 40, 30);
       const space = { matrix, fullRange };
       const exact = toI420(frame, space).data;
-      const made = new Uint8Array(i420Bytes(frame));
+      const made = new Uint8Array(tightLength('I420', frame));
       rgbToI420(frame.data, width * 4, frame, space, made);
       expect(made).toHaveLength(exact.length);
       expect(Math.max(...made.map((value, i) => Math.abs(value - (exact[i] as number))))).toBeLessThanOrEqual(1);

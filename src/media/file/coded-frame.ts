@@ -1,6 +1,7 @@
 import type { ColourMatrix, ColourSpace, Size } from '../../frame/frame.js';
 import { sameSize } from '../../frame/frame.js';
-import { i420Bytes, rgbToI420 } from '../../frame/rgb-to-i420.js';
+import { tightLength } from '../../frame/planes.js';
+import { rgbToI420 } from '../../frame/rgb-to-i420.js';
 
 const MATRICES: readonly unknown[] = ['bt709', 'smpte170m', 'bt2020-ncl'] satisfies ColourMatrix[];
 
@@ -50,7 +51,7 @@ export class CodedFrames {
       const bytes = fitted.allocationSize(options);
       if (this.#rgb.length < bytes) this.#rgb = new Uint8Array(bytes);
       const [plane] = await fitted.copyTo(this.#rgb, options);
-      const data = new Uint8Array(i420Bytes(size));
+      const data = new Uint8Array(tightLength('I420', size));
       rgbToI420(this.#rgb.subarray(plane?.offset ?? 0), plane?.stride ?? size.width * 4, size, this.#space, data);
       const init: VideoFrameBufferInit & { readonly transfer: ArrayBuffer[] } = {
         format: 'I420',

@@ -1,6 +1,6 @@
 import type { MetadataTags } from 'mediabunny';
 import { UpscaleError } from '../../frame/errors.js';
-import { i420Bytes } from '../../frame/rgb-to-i420.js';
+import { tightLength } from '../../frame/planes.js';
 import { hdr } from './browser-media.js';
 import { type ProbedStream, readProbe } from './ffmpeg-probe.js';
 import { ffmpegSound } from './ffmpeg-sound.js';
@@ -30,6 +30,8 @@ const DEFAULT_RATE = 25;
 /** Pieces in a row that may have no frames within the file's time. */
 const MOST_EMPTY = 1000;
 const FINAL = { recoverable: false } as const;
+/** What R'G'B' is made into. */
+const BT709 = { matrix: 'bt709', primaries: 'bt709', transfer: 'bt709', fullRange: false } as const;
 
 /** A file that ffmpeg.wasm decodes, a piece at a time. @throws UpscaleError */
 export async function openFfmpegMedia(
@@ -97,7 +99,7 @@ class FfmpegMedia implements Media {
     const rate = stream.frameRate || DEFAULT_RATE;
     const durationS = stream.durationS || frames / rate;
     this.#frameS = 1 / rate;
-    this.#pieceS = Math.min(LONGEST_PIECE_S, Math.max(1, Math.floor(PIECE_BYTES / i420Bytes(stream))) / rate);
+    this.#pieceS = Math.min(LONGEST_PIECE_S, Math.max(1, Math.floor(PIECE_BYTES / tightLength('I420', stream))) / rate);
     const rgb = !/^(yuv|nv|gray|p0|y4|uyvy)/.test(stream.pixelFormat);
     const range = stream.fullRange || rgb ? ['out_range=tv'] : [];
     const scale = [...range, ...(rgb ? ['out_color_matrix=bt709'] : [])];
@@ -107,7 +109,7 @@ class FfmpegMedia implements Media {
       rotation,
       flip: false,
       pixelAspect,
-      colour: rgb ? {} : colourOf(stream),
+      colour: rgb ? BT709 : colourOf(stream),
       frames: frames || Math.round(durationS * rate),
       startS,
       endS: startS + durationS,
@@ -117,7 +119,7 @@ class FfmpegMedia implements Media {
   /** While one piece is upscaled, the next one is decoded. */
   async *frames(fromS?: number): AsyncGenerator<SourceFrame, void, unknown> {
     const { startS, endS, size } = this.video;
-    const bytes = i420Bytes(size);
+    const bytes = tightLength('I420', size);
     let begin = fromS ?? startS;
     let any = false;
     let empty = 0;

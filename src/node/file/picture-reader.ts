@@ -1,6 +1,7 @@
 import type { AVPixelFormat } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
 import type { ColourSpace, FrameTimes, PlanarFrame } from '../../frame/frame.js';
+import { tightLayout } from '../../frame/planes.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { colourTags } from '../av-colour.js';
 import { type ColourTags, isHdr, readAs } from './colours.js';
@@ -106,12 +107,7 @@ function bytesOf(frame: Frame): Uint8Array {
 
 function i420(frame: Frame, colourSpace: ColourSpace, times: FrameTimes): PlanarFrame {
   const { width, height } = frame;
-  const [columns, rows] = [Math.ceil(width / 2), Math.ceil(height / 2)];
-  const planes = [
-    { offset: 0, stride: width },
-    { offset: width * height, stride: columns },
-    { offset: width * height + columns * rows, stride: columns },
-  ];
+  const planes = tightLayout('I420', { width, height });
   return { format: 'I420', width, height, data: bytesOf(frame), planes, colourSpace, ...times };
 }
 

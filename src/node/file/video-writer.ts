@@ -1,5 +1,5 @@
 import type { CodecContext, FormatContext, Frame, Packet, Stream } from 'node-av/lib';
-import type { PlanarFrame } from '../../frame/frame.js';
+import type { PlanarFrame, Size } from '../../frame/frame.js';
 import { sameSize } from '../../frame/frame.js';
 import type { NodeAv } from '../../server/codecs/node-av.js';
 import { colourTags } from '../av-colour.js';
@@ -121,6 +121,8 @@ export class VideoWriter {
 /** Makes pictures of 4-byte pixels what encoders take: yuv420p in FFmpeg's memory, off this thread. */
 export class PictureConverter {
   readonly #resampling: Resampling;
+  /** For pictures of another size than the first one's. */
+  #fitting: Resampling | undefined;
 
   constructor(readonly av: NodeAv) {
     this.#resampling = new Resampling(av, 'area+accurate_rnd+full_chroma_inp');
@@ -130,7 +132,7 @@ export class PictureConverter {
   async convert(planar: PlanarFrame, shape: EncodedShape): Promise<Frame> {
     const { av } = this;
     const { constants: c } = av;
-    const whole = sameSize(planar, shape) ? planar : await fitted(av, planar, shape);
+    const whole = sameSize(planar, shape) ? planar : await this.#fit(planar, shape);
     const source = nativeFrame(av, c.AV_PIX_FMT_RGB0, shape);
     const target = nativeFrame(av, c.AV_PIX_FMT_YUV420P, shape);
     try {
@@ -155,5 +157,11 @@ export class PictureConverter {
 
   dispose(): void {
     this.#resampling.dispose();
+    this.#fitting?.dispose();
+  }
+
+  #fit(planar: PlanarFrame, size: Size): Promise<PlanarFrame> {
+    this.#fitting ??= new Resampling(this.av, 'bicubic+accurate_rnd');
+    return fitted(this.av, this.#fitting, planar, size);
   }
 }

@@ -1,9 +1,9 @@
 import { checkFrame } from '../../frame/check.js';
 import { type ColourSpace, type PlanarFrame, type PlaneLayout, type Size, sameSize } from '../../frame/frame.js';
+import { fitInside, withBlackBars } from '../../frame/letterbox.js';
+import { planeSizes, tightLayout, tightLength } from '../../frame/planes.js';
 import type { VideoScaler } from './codec.js';
-import { fitInside, withBlackBars } from './letterbox.js';
 import { checkSize } from './limits.js';
-import { planeSizes, tightLayout, tightLength } from './planes.js';
 import { toI420 } from './to-i420.js';
 
 /** What each sample of a resampled line is made of. */

@@ -2,9 +2,9 @@ import type { AVPixelFormat } from 'node-av/constants';
 import type { Frame, SoftwareScaleContext } from 'node-av/lib';
 import { UpscaleError } from '../../frame/errors.js';
 import type { ColourSpace, PlanarFormat, PlanarFrame, PlaneLayout, Size } from '../../frame/frame.js';
+import { copyRows, planeSizes, tightLayout } from '../../frame/planes.js';
 import { colourTags } from '../../node/av-colour.js';
 import type { NodeAv } from './node-av.js';
-import { copyRows, planeSizes, tightLayout } from './planes.js';
 
 /** FFmpeg's name of a format. Alpha is nothing that could be coded, and would only cost time. */
 function pixelFormat({ constants: c }: NodeAv, format: PlanarFormat): AVPixelFormat {

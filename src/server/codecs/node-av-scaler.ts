@@ -1,12 +1,12 @@
 import { checkFrame } from '../../frame/check.js';
 import { type PlanarFrame, type Size, sameSize } from '../../frame/frame.js';
+import { fitInside, withBlackBars } from '../../frame/letterbox.js';
+import { tightCopy } from '../../frame/planes.js';
 import { UNSPECIFIED } from '../../node/av-colour.js';
 import type { VideoScaler } from './codec.js';
-import { fitInside, withBlackBars } from './letterbox.js';
 import { type CodecChoices, checkSize, disposed } from './limits.js';
 import type { NodeAv } from './node-av.js';
 import { isRgb, NativePicture, Resampling, takeI420 } from './node-av-picture.js';
-import { tightCopy } from './planes.js';
 
 /** swscale, by cubic interpolation. */
 export class NodeAvScaler implements VideoScaler {

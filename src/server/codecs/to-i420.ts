@@ -1,6 +1,6 @@
 import { packRgb, yuvToRgb } from '../../frame/colour.js';
 import type { ColourSpace, PlanarFrame } from '../../frame/frame.js';
-import { tightCopy, tightLayout, tightLength } from './planes.js';
+import { tightCopy, tightLayout, tightLength } from '../../frame/planes.js';
 
 /**
  * Any frame as I420 with another matrix and range, in TypeScript: exact, and slow (tens of milliseconds at 1280x720).

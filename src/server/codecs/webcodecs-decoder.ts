@@ -1,10 +1,10 @@
 import type { VideoDecoder as NativeDecoder, VideoFrame } from '@napi-rs/webcodecs';
 import { reasonOf } from '../../frame/errors.js';
 import type { ColourSpace, PlanarFrame, PlaneLayout } from '../../frame/frame.js';
+import { tightLayout, tightLength } from '../../frame/planes.js';
 import type { CodedPicture, VideoCodec, VideoDecoder } from './codec.js';
 import { disposed, PictureGate, undecodable } from './limits.js';
 import { Outputs } from './outputs.js';
-import { tightLayout, tightLength } from './planes.js';
 import type { WebCodecs } from './webcodecs.js';
 import { WEBRTC_COLOURS } from './webcodecs-encoder.js';
 

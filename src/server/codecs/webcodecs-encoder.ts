@@ -2,11 +2,11 @@ import type { EncodedVideoChunk, VideoEncoder as NativeEncoder } from '@napi-rs/
 import { checkFrame } from '../../frame/check.js';
 import { reasonOf, UpscaleError } from '../../frame/errors.js';
 import { type ColourSpace, type PlanarFrame, type Size, sameSize, sizeText } from '../../frame/frame.js';
+import { cornerOf } from '../../frame/planes.js';
 import type { CodedPicture, EncoderSettings, VideoEncoder } from './codec.js';
 import { EncoderClock, TICKS_PER_SECOND } from './encoder-clock.js';
 import { checkBitrate, disposed } from './limits.js';
 import { Outputs } from './outputs.js';
-import { cornerOf } from './planes.js';
 import { toI420 } from './to-i420.js';
 import type { WebCodecs } from './webcodecs.js';
 

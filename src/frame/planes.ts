@@ -1,4 +1,4 @@
-import type { PlanarFormat, PlanarFrame, PlaneLayout, Size } from '../../frame/frame.js';
+import type { PlanarFormat, PlanarFrame, PlaneLayout, Size } from './frame.js';
 
 /** Bytes and rows of one plane, without padding. */
 export interface PlaneSize {

@@ -1,4 +1,4 @@
-import type { PlanarFrame, PlaneLayout, Size } from '../../frame/frame.js';
+import type { PlanarFrame, PlaneLayout, Size } from './frame.js';
 import { copyRows, planeSizes, tightLayout, tightLength } from './planes.js';
 
 /** A part of a picture, in pixels. */
