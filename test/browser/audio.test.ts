@@ -9,8 +9,9 @@ import type {
   wanting,
 } from '../pages/audio.js';
 import type { delayed } from '../pages/audio-firefox.js';
-import { launchChromium, launchFirefox } from '../support/browser.js';
+import { launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
+import { openChromium } from '../support/shared-browser.js';
 
 describe('upscaleStream in Chromium', () => {
   const pages = testPages();
@@ -97,7 +98,7 @@ describe('upscaleStream in Chromium', () => {
 });
 
 describe('upscaleStream on a page that nobody has touched', () => {
-  const pages = testPages(() => launchChromium({ gesture: true }));
+  const pages = testPages(() => openChromium({ gesture: true }));
 
   it('the original audio leaves until the page is clicked, and then the delayed one', async () => {
     const { page } = await pages.open();

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type PreviewServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchChromium } from '../support/browser.js';
 import { mediaFiles } from '../support/media-files.js';
+import { openChromium } from '../support/shared-browser.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const files = mediaFiles();
@@ -58,7 +58,7 @@ describe('a project that installs the packed package', () => {
     });
     const address = site.httpServer.address();
     if (typeof address !== 'object' || address === null) throw new Error('The preview did not start.');
-    const browser = await launchChromium();
+    const browser = await openChromium();
     try {
       const page = await browser.newPage();
       const elsewhere: string[] = [];

@@ -1,22 +1,23 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, ElementHandle, Page } from 'puppeteer-core';
+import type { ElementHandle, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startDemo } from '../../scripts/start.mjs';
-import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
+import { launchFirefox, openPage, type PageOpener } from '../support/browser.js';
 import { mediaFiles } from '../support/media-files.js';
 import { samplePsnr } from '../support/pictures.js';
+import { openChromium } from '../support/shared-browser.js';
 
 const files = mediaFiles();
 let demo: Awaited<ReturnType<typeof startDemo>>;
-let browser: Browser;
+let browser: PageOpener;
 let downloads: string;
 
 beforeAll(async () => {
   downloads = mkdtempSync(join(tmpdir(), 'mana-demo-'));
   demo = await startDemo({ port: 0 });
-  browser = await launchChromium();
+  browser = await openChromium();
 });
 
 afterAll(async () => {

@@ -1,7 +1,8 @@
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startDemo } from '../../scripts/start.mjs';
-import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
+import { launchFirefox, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
 
 // Busy machines take long for a frame; what is tested is the page, not their speed.
 const QUERY = '?backend=wasm&size=160x90&budgetMs=2000&minFrameRate=0';
@@ -54,12 +55,12 @@ async function quality(page: Page): Promise<[number, number]> {
 const faults = (log: readonly string[]): string[] => log.filter((line) => line.startsWith('error'));
 
 describe('the demo in Chromium', () => {
-  let browser: Browser;
+  let browser: PageOpener;
   let page: Page;
   let log: string[];
 
   beforeAll(async () => {
-    browser = await launchChromium();
+    browser = await openChromium();
     ({ page, log } = await openPage(browser, `${demo.url}${QUERY}`));
     await page.setViewport({ width: 1440, height: 900 });
     await until(page, '[data-figure="level"]', NETWORK);
@@ -176,7 +177,7 @@ describe('the demo in Chromium', () => {
 });
 
 describe('the demo in Firefox', () => {
-  let browser: Browser;
+  let browser: PageOpener;
 
   beforeAll(async () => {
     browser = await launchFirefox();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { againstScaler } from '../pages/enlarge.js';
-import { launchChromium, launchFirefox } from '../support/browser.js';
+import { launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
+import { openChromium } from '../support/shared-browser.js';
 
 type Levels = Awaited<ReturnType<typeof againstScaler>>;
 
@@ -12,7 +13,7 @@ const SIZES: readonly (readonly [scale: number, width: number, height: number])[
 ];
 
 describe('tiles without the network, in Chromium whose canvas is drawn by a GPU', () => {
-  const pages = testPages(() => launchChromium({ gpu: 'swiftshader' }));
+  const pages = testPages(() => openChromium({ gpu: 'swiftshader' }));
 
   it.each(SIZES)('are the fast scaler’s pixels at x%i of %i x %i, within 1 level', async (scale, width, height) => {
     const { mean, max } = await pages.run<Levels>('enlarge', 'againstScaler', { width, height }, scale);
@@ -23,7 +24,7 @@ describe('tiles without the network, in Chromium whose canvas is drawn by a GPU'
 });
 
 describe.each([
-  ['Chromium without a GPU', launchChromium],
+  ['Chromium without a GPU', openChromium],
   ['Firefox', launchFirefox],
 ])('tiles without the network, in %s', (_, launch) => {
   const pages = testPages(() => launch());

@@ -3,8 +3,8 @@ import type { Fault } from '../../examples/faults/faults.js';
 import type { hiccup, Survival } from '../pages/faults.js';
 import type { Late, neverClose, Replacement, restarted } from '../pages/streams.js';
 import type { Setting } from '../pages/watched.js';
-import { launchChromium } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
+import { openChromium } from '../support/shared-browser.js';
 
 /** The network must be back within this time where nothing stands in its way. */
 const RECOVERY_MS = 2000;
@@ -25,7 +25,7 @@ const WEBGPU = {
 } satisfies Setting;
 
 const pages = testPages();
-const pagesWithGpu = testPages(() => launchChromium({ gpu: 'swiftshader' }));
+const pagesWithGpu = testPages(() => openChromium({ gpu: 'swiftshader' }));
 
 /** The track lives, its frames go on in order, and the browser's scaling fills the gap. */
 function expectAlive(survival: Survival, longestGapMs = 1000): void {

@@ -3,13 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Ended, Outcome, Received } from '../pages/file.js';
-import { launchChromium } from '../support/browser.js';
 import { upscaledInNode } from '../support/file-reference.js';
 import { mediaFiles } from '../support/media-files.js';
 import { testPages } from '../support/pages.js';
 import { samplePsnr } from '../support/pictures.js';
+import { openChromium } from '../support/shared-browser.js';
 
-const pages = testPages(() => launchChromium({ gpu: 'swiftshader' }));
+const pages = testPages(() => openChromium({ gpu: 'swiftshader' }));
 const files = mediaFiles();
 const BT709 = ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'];
 

@@ -1,15 +1,15 @@
-import type { Browser } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { runPage } from '../../bench/gpu/headless.js';
 import { type Served, serve } from '../../bench/gpu/serve.js';
-import { launchChromium, openPage } from '../support/browser.js';
+import { openPage } from '../support/browser.js';
+import { openChromium, type SharedChromium } from '../support/shared-browser.js';
 
 // Software WebGPU: one network, a tiny picture, two tunings, one round.
 const QUERY = 'models=mana-nano-x2&sizes=24x16&tries=2&rounds=1&roundMs=1';
 const LONG_MS = 100_000;
 
 let served: Served;
-let browser: Browser | undefined;
+let browser: SharedChromium | undefined;
 
 beforeAll(async () => {
   served = await serve(0);
@@ -21,9 +21,9 @@ afterAll(() => served?.close());
 test('the bench of a visitor’s GPU runs to its end, agrees and gives its figures as text', {
   timeout: LONG_MS,
 }, async () => {
-  browser = await launchChromium({ gpu: 'swiftshader' });
+  browser = await openChromium({ gpu: 'swiftshader' });
   const { origin } = new URL(served.url);
-  await browser.defaultBrowserContext().overridePermissions(origin, ['clipboard-read', 'clipboard-sanitized-write']);
+  await browser.overridePermissions(origin, ['clipboard-read', 'clipboard-sanitized-write']);
   const { page, log } = await openPage(browser, `${served.url}?${QUERY}`);
   await runPage(page, LONG_MS);
   expect(await page.$eval('#error', (line) => line.textContent)).toBe('');
@@ -66,7 +66,7 @@ test('the bench of a visitor’s GPU runs to its end, agrees and gives its figur
 });
 
 test('without WebGPU the page says so and offers no run', async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   const { page } = await openPage(browser, served.url);
   await page.waitForFunction(() => document.body.dataset['state'] === 'failed');
   expect(await page.$eval('#error', (line) => line.textContent)).toMatch(/WebGPU/);
@@ -74,7 +74,7 @@ test('without WebGPU the page says so and offers no run', async () => {
 });
 
 test('an address that asks for nonsense is answered with a sentence', async () => {
-  browser = await launchChromium({ gpu: 'swiftshader' });
+  browser = await openChromium({ gpu: 'swiftshader' });
   const { page } = await openPage(browser, `${served.url}?sizes=huge`);
   await page.waitForFunction(() => document.body.dataset['state'] === 'failed');
   expect(await page.$eval('#error', (line) => line.textContent)).toBe('A size looks like 160x90, not huge.');

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Hidden } from '../pages/hidden.js';
 import type { hangUp, look } from '../pages/hidden-call.js';
-import { inPage, launchChromium, launchFirefox } from '../support/browser.js';
+import { inPage, launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
+import { openChromium } from '../support/shared-browser.js';
 
 const HIDDEN_MS = 60_000;
 const HIDDEN_IN_FIREFOX_MS = 20_000;
@@ -10,7 +11,7 @@ const HIDDEN_IN_FIREFOX_MS = 20_000;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('a page that nobody sees, in Chromium', () => {
-  const pages = testPages(() => launchChromium({ throttling: true }));
+  const pages = testPages(() => openChromium({ throttling: true }));
 
   it('upscales for a minute in real time, while the window’s timers run once a second', {
     timeout: 180_000,

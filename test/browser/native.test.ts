@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Chosen, passedOver, precisions } from '../pages/native.js';
-import { launchChromium, launchFirefox } from '../support/browser.js';
+import { launchFirefox } from '../support/browser.js';
 import { testPages } from '../support/pages.js';
+import { openChromium } from '../support/shared-browser.js';
 
 type Result = Awaited<ReturnType<typeof precisions>>;
 
@@ -21,7 +22,7 @@ describe('our kernels in Firefox, which computes in half precision', { retry: 1 
 });
 
 describe('our kernels on OpenGL ES, by an adapter in compatibility mode', () => {
-  const pages = testPages(() => launchChromium({ gpu: 'llvmpipe' }));
+  const pages = testPages(() => openChromium({ gpu: 'llvmpipe' }));
 
   it('streams equal WASM', async () => {
     const { core, off, lost } = await pages.run<Result>('native', 'precisions', 'mana-nano-x2', true);
@@ -32,7 +33,7 @@ describe('our kernels on OpenGL ES, by an adapter in compatibility mode', () => 
 });
 
 describe('the choice of an engine on WebGPU', () => {
-  const pages = testPages(() => launchChromium({ gpu: 'swiftshader' }));
+  const pages = testPages(() => openChromium({ gpu: 'swiftshader' }));
 
   it('our kernels at once, and no ONNX Runtime is fetched only to be compared', async () => {
     const [first] = await pages.run<Chosen[]>('native', 'choices', ['auto']);

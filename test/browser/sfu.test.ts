@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { launchChromium, launchFirefox, openPage } from '../support/browser.js';
+import { launchFirefox, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
 
 const TOKEN = 'a-secret';
 /** What the test picture has at a width of 160: the demo's scene without the rows that number its frames. */
@@ -13,9 +14,9 @@ const SENT = [160, 82];
 let example: ChildProcess;
 let addresses: Record<'publish' | 'watch' | 'server', string>;
 let exited: Promise<number | null>;
-let browser: Browser;
+let browser: PageOpener;
 /** On its way while the first tests run. */
-let firefox: Promise<Browser>;
+let firefox: Promise<PageOpener>;
 let publisher: Page;
 let viewer: Page;
 const log: string[] = [];
@@ -33,7 +34,7 @@ beforeAll(async () => {
     });
     exited.then(() => reject(new Error('The example has ended.')));
   });
-  browser = await launchChromium();
+  browser = await openChromium();
   await started;
   firefox = launchFirefox();
   firefox.catch(() => undefined);

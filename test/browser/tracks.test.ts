@@ -1,8 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
 import type { UpscaleStats } from '../../src/live/stats.js';
 import type {
@@ -17,37 +13,13 @@ import type {
   tooSlow,
   twoTracks,
 } from '../pages/tracks.js';
-import { launchChromium } from '../support/browser.js';
+import { CAMERA, cameraFixture } from '../support/camera.js';
 import { shippedModel } from '../support/models.js';
 import { testPages } from '../support/pages.js';
 import { psnr } from '../support/pictures.js';
 import { networkAlone, windowOf } from '../support/reference.js';
 
-const WIDTH = 96;
-const HEIGHT = 64;
-const FRAMES = 8;
-const fixture = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../fixtures/camera/${name}`, import.meta.url)));
-
-/** A camera that loops over eight real frames, five a second. */
-function writeCamera(path: string): void {
-  const frames = fixture('frames.i420');
-  const bytes = frames.length / FRAMES;
-  const parts = [Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F5:1 Ip A1:1 C420mpeg2\n`)];
-  for (let i = 0; i < FRAMES; i++)
-    parts.push(Buffer.from('FRAME\n'), Buffer.from(frames.subarray(i * bytes, (i + 1) * bytes)));
-  writeFileSync(path, Buffer.concat(parts));
-}
-
-let folder: string;
-
-const pages = testPages(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'mana-upscale-'));
-  writeCamera(join(folder, 'camera.y4m'));
-  return launchChromium({ camera: join(folder, 'camera.y4m') });
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
+const pages = testPages();
 
 const run = <T>(name: string, ...args: unknown[]): Promise<T> => pages.run('tracks', name, ...args);
 
@@ -59,11 +31,11 @@ describe('upscaleTrack in Chromium', () => {
       'upscaledCamera',
       18,
     );
-    expect(width).toBe(WIDTH * 2);
+    expect(width).toBe(CAMERA.width * 2);
     expect(stats).toMatchObject({ backend: 'wasm', model: 'mana-nano-x2', level: 'full' });
-    const golden = fixture('golden.rgb');
-    const size = golden.length / FRAMES;
-    const references = Array.from({ length: FRAMES }, (_, i) => {
+    const golden = cameraFixture('golden.rgb');
+    const size = golden.length / CAMERA.frames;
+    const references = Array.from({ length: CAMERA.frames }, (_, i) => {
       const rgb = golden.subarray(i * size, (i + 1) * size);
       return Uint8Array.from({ length: (size / 3) * 4 }, (_, at) =>
         at % 4 === 3 ? 255 : (rgb[(at >> 2) * 3 + (at % 4)] as number),

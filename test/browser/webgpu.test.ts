@@ -1,10 +1,10 @@
-import type { Browser, Page } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { enlarging } from '../pages/webgpu-enlarge.js';
 import type { holding, leaving, stages } from '../pages/webgpu-times.js';
 import type { againstWasmInWorkers, Choice } from '../pages/webgpu-worker.js';
-import { inPage, launchChromium, openPage } from '../support/browser.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { inPage, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
 
 // Software WebGPU: pictures are tiny, and compiling a network takes seconds.
 const SMALL = { width: 24, height: 16 };
@@ -17,22 +17,16 @@ interface Match {
   moving: boolean;
 }
 
-let server: TestServer;
-const opened: Browser[] = [];
+const opened: PageOpener[] = [];
 
 async function open(gpu: 'swiftshader' | 'swiftshader-no-import'): Promise<Page> {
-  const browser = await launchChromium({ gpu });
+  const browser = await openChromium({ gpu });
   opened.push(browser);
-  return (await openPage(browser, server.url)).page;
+  return (await openPage(browser, inject('pages'))).page;
 }
-
-beforeAll(async () => {
-  server = await startServer();
-});
 
 afterAll(async () => {
   for (const browser of opened) await browser.close();
-  await server?.close();
 });
 
 const limited = (matrix: VideoMatrixCoefficients) => ({

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processors } from 'mana-upscale/server';
 import type { Page } from 'puppeteer-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { StreamSummary } from '../../src/server/rooms.js';
 import type { Claps } from '../pages/lip-sync.js';
-import { inPage, openPage } from '../support/browser.js';
-import { openBrowser, startRig, until, type WhepBrowser } from '../support/whep-rig.js';
+import { inPage, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
+import { startRig, until } from '../support/whep-rig.js';
 
 const MEASURE_MS = 6000;
 const MOST_MEASUREMENTS = 4;
@@ -20,10 +21,10 @@ const DELAY_TOLERANCE_MS = LEFT_MS + 10;
 /** The next clap is farther away than this. */
 const SAME_CLAP_MS = 390;
 
-let opened: WhepBrowser;
+let opened: PageOpener;
 
 beforeAll(async () => {
-  opened = await openBrowser();
+  opened = await openChromium();
 });
 afterAll(() => opened.close());
 
@@ -33,7 +34,7 @@ it.each([
 ])('upscaling with lookahead $lookahead delays sound as much as pictures', { retry: 1 }, async (options) => {
   const { lookahead, settleMs } = options;
   const pool = processors({ workers: 1, lookahead, backend: 'cpu' });
-  const { page: publisher } = await openPage(opened.browser, opened.server.url);
+  const { page: publisher } = await openPage(opened, inject('pages'));
   const { page: viewers, rooms, close } = await startRig(opened, { openProcessor: pool.open });
   try {
     const offer = await inPage<string>(publisher, 'lip-sync', 'publishOffer', 160, 90, 30);

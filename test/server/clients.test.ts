@@ -1,9 +1,10 @@
 import { createServer } from 'mana-upscale/server';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { SeenPicture } from '../pages/whep.js';
 import { findAiortc, watchWithAiortc } from '../support/aiortc.js';
-import { inPage, launchFirefox, openPage } from '../support/browser.js';
-import { faults, openBrowser, until, type WhepBrowser } from '../support/whep-rig.js';
+import { inPage, launchFirefox, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
+import { faults, until } from '../support/whep-rig.js';
 
 const TOKEN = 'a-secret';
 /** Else only hardware does it, or a plugin that has to be downloaded: these make Firefox use the FFmpeg that Debian's has. */
@@ -17,13 +18,13 @@ const SMALL = { width: 160, height: 90 } as const;
 const LARGE = { width: 320, height: 180 } as const;
 
 let python: string;
-let chromium: WhepBrowser;
+let chromium: PageOpener;
 let server: Awaited<ReturnType<typeof createServer>>;
 
 beforeAll(async () => {
   // First, because on Debian it comes with the FFmpeg that Firefox decodes H.264 with.
   python = findAiortc();
-  chromium = await openBrowser();
+  chromium = await openChromium();
 });
 afterAll(() => chromium?.close());
 beforeEach(async () => {
@@ -52,8 +53,8 @@ describe.each([
   ['with candidates that come later', true],
 ] as const)('@eyevinn/whip-web-client %s', (_, trickle) => {
   it('publishes to a server of another origin, and what it deletes is gone', { retry: 1 }, async () => {
-    const publisher = await openPage(chromium.browser, chromium.server.url);
-    const viewer = await openPage(chromium.browser, chromium.server.url);
+    const publisher = await openPage(chromium, inject('pages'));
+    const viewer = await openPage(chromium, inject('pages'));
     try {
       const options = { trickle, ...LARGE };
       const session = await inPage<string>(publisher.page, 'whip-client', 'ingest', at('/whip/a'), TOKEN, options);
@@ -75,16 +76,16 @@ describe.each([
 });
 
 describe('Firefox', () => {
-  let firefox: WhepBrowser;
+  let firefox: PageOpener;
 
   beforeAll(async () => {
-    firefox = await openBrowser(() => launchFirefox(H264_IN_FIREFOX));
+    firefox = await launchFirefox(H264_IN_FIREFOX);
   });
   afterAll(() => firefox?.close());
 
   it.each(['vp8', 'h264'] as const)('shows %s as sent and upscaled', { retry: 1 }, async (codec) => {
-    const publisher = await openPage(chromium.browser, chromium.server.url);
-    const viewer = await openPage(firefox.browser, firefox.server.url);
+    const publisher = await openPage(chromium, inject('pages'));
+    const viewer = await openPage(firefox, inject('pages'));
     try {
       await inPage(publisher.page, 'whep-http', 'publish', 'p', at('/whip/a'), TOKEN, { codec, ...SMALL });
       for (const video of ['source', 'upscaled']) {
@@ -106,7 +107,7 @@ describe('Firefox', () => {
 
 describe('aiortc', () => {
   it.each(['vp8', 'h264'] as const)('receives %s as sent and upscaled', { retry: 1 }, async (codec) => {
-    const publisher = await openPage(chromium.browser, chromium.server.url);
+    const publisher = await openPage(chromium, inject('pages'));
     try {
       await inPage(publisher.page, 'whep-http', 'publish', 'p', at('/whip/a'), TOKEN, { codec, ...SMALL });
       const watch = (video: string) => watchWithAiortc(python, at(`/whep/a?video=${video}`), TOKEN, 60);

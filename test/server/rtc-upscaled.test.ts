@@ -5,13 +5,15 @@ import { PlanarScaler } from '../../src/node/planar-scaler.js';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import type { RoomsOptions } from '../../src/server/rtc/options.js';
 import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
+import type { PageOpener } from '../support/browser.js';
 import { shippedModel, wasmEngine } from '../support/models.js';
 import { photoFrame } from '../support/pictures.js';
+import { openChromium } from '../support/shared-browser.js';
 import { impairment } from '../support/whep-impair.js';
-import { distinct, faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
+import { distinct, faults, startRig, until, type WhepRig } from '../support/whep-rig.js';
 
 const SMALL = { width: 160, height: 90 } as const;
-let opened: WhepBrowser;
+let opened: PageOpener;
 let rig: WhepRig;
 let pool: ReturnType<typeof processors>;
 
@@ -26,7 +28,7 @@ const start = async (
 };
 
 beforeAll(async () => {
-  opened = await openBrowser();
+  opened = await openChromium();
 });
 afterAll(() => opened.close());
 afterEach(async () => {

@@ -2,11 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/server/rtc/options.js';
 import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/whep.js';
+import type { PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
 import { impairment } from '../support/whep-impair.js';
 import { passThrough } from '../support/whep-processor.js';
-import { distinct, faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
+import { distinct, faults, startRig, until, type WhepRig } from '../support/whep-rig.js';
 
-let opened: WhepBrowser;
+let opened: PageOpener;
 let rig: WhepRig;
 
 const start = async (options?: Partial<RoomsOptions>, seams?: RoomsSeams): Promise<WhepRig> => {
@@ -15,7 +17,7 @@ const start = async (options?: Partial<RoomsOptions>, seams?: RoomsSeams): Promi
 };
 
 beforeAll(async () => {
-  opened = await openBrowser();
+  opened = await openChromium();
 });
 afterAll(() => opened.close());
 afterEach(() => rig.close());

@@ -4,24 +4,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'mana-upscale/server';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { SeenPicture } from '../pages/whep.js';
-import { inPage, openPage } from '../support/browser.js';
-import { faults, openBrowser, until, type WhepBrowser } from '../support/whep-rig.js';
+import { inPage, openPage, type PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
+import { faults, until } from '../support/whep-rig.js';
 
 const DIST = new URL('../../dist/', import.meta.url);
 const PACKAGES = new URL('../../node_modules/', import.meta.url);
 
-let opened: WhepBrowser;
+let opened: PageOpener;
 
 beforeAll(async () => {
-  opened = await openBrowser();
+  opened = await openChromium();
 });
 afterAll(() => opened.close());
 
 /** Publishes and watches upscaled, as strangers do: by HTTP. */
 async function throughHttp(url: string): Promise<SeenPicture[]> {
-  const { page } = await openPage(opened.browser, opened.server.url);
+  const { page } = await openPage(opened, inject('pages'));
   const run = <T>(name: string, ...args: unknown[]): Promise<T> => inPage<T>(page, 'whep', name, ...args);
   const post = async (path: string, sdp: string): Promise<{ answer: string; location: string }> => {
     const headers = { 'content-type': 'application/sdp', authorization: 'Bearer secret' };

@@ -14,7 +14,9 @@ import { targets as datagramTargets } from '../fuzz/targets/datagrams.js';
 import { overTcp, REQUESTS } from '../fuzz/targets/http.js';
 import { targets as textTargets } from '../fuzz/targets/sdp.js';
 import type { SeenPicture } from '../pages/whep.js';
-import { faults, openBrowser, startRig, until, type WhepBrowser, type WhepRig } from '../support/whep-rig.js';
+import type { PageOpener } from '../support/browser.js';
+import { openChromium } from '../support/shared-browser.js';
+import { faults, startRig, until, type WhepRig } from '../support/whep-rig.js';
 
 /** Attackers' sockets: most of them have an address of nobody. */
 const SOCKETS = 8;
@@ -26,14 +28,14 @@ const BATCH = 100;
 /** Real datagrams that are kept to be mutated and sent once more. */
 const MOST_CAPTURED = 400;
 
-let opened: WhepBrowser;
+let opened: PageOpener;
 let rig: WhepRig;
 let http: HttpServer;
 const captured: Buffer[] = [];
 const failures: string[] = [];
 
 beforeAll(async () => {
-  opened = await openBrowser();
+  opened = await openChromium();
   rig = await startRig(
     opened,
     { limits: { peers: 500 } },

@@ -81,8 +81,14 @@ export function launchFirefox(preferences: Readonly<Record<string, boolean | num
   });
 }
 
+/** What pages are opened in: a browser, or a context of one that others use too. */
+export interface PageOpener {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+
 /** A page that runs our test modules. `log` collects what it writes to its console. */
-export async function openPage(browser: Browser, url: string): Promise<{ page: Page; log: string[] }> {
+export async function openPage(browser: PageOpener, url: string): Promise<{ page: Page; log: string[] }> {
   const page = await browser.newPage();
   const log: string[] = [];
   page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, Page } from 'puppeteer-core';
-import { afterAll, beforeAll, expect } from 'vitest';
-import { inPage, launchChromium, openPage } from './browser.js';
-import { startServer, type TestServer } from './server.js';
+import type { Page } from 'puppeteer-core';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { inPage, openPage, type PageOpener } from './browser.js';
+import { openChromium } from './shared-browser.js';
 
 /** The longest that a worker of these tests is at something. */
 const BUSY_MS = 10_000;
@@ -10,7 +10,7 @@ const BUSY_MS = 10_000;
 /** What a browser says when a frame was not released, and when a page fails. A resource that is missing is no failure. */
 const FAULTS = /garbage collected without being closed|^error: (?!Failed to load resource)/;
 
-/** A browser and a server of test pages, both there from before a file's first test until after its last. */
+/** Pages in a context of the shared Chromium, or in another browser, from before a file's first test until after its last. */
 export interface TestPages {
   /** Address of an empty page. */
   readonly url: string;
@@ -23,19 +23,15 @@ export interface TestPages {
 }
 
 /** Sets up {@link TestPages} for the tests of the calling file. */
-export function testPages(launch: () => Promise<Browser> = launchChromium): TestPages {
-  let server: TestServer;
-  let browser: Browser;
+export function testPages(launch: () => Promise<PageOpener> = openChromium): TestPages {
+  const url = inject('pages');
+  let browser: PageOpener;
   beforeAll(async () => {
-    server = await startServer();
     browser = await launch();
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  afterAll(() => browser?.close());
   const use = async <T>(work: (page: Page) => Promise<T>): Promise<T> => {
-    const { page, log } = await openPage(browser, server.url);
+    const { page, log } = await openPage(browser, url);
     try {
       const result = await work(page);
       await expect.poll(() => workersOf(page), { timeout: 30_000 }).toEqual([]);
@@ -47,10 +43,8 @@ export function testPages(launch: () => Promise<Browser> = launchChromium): Test
     }
   };
   return {
-    get url() {
-      return server.url;
-    },
-    open: () => openPage(browser, server.url),
+    url,
+    open: () => openPage(browser, url),
     use,
     run: (module, name, ...args) => use((page) => inPage(page, module, name, ...args)),
   };

@@ -1,10 +1,10 @@
-import type { Browser, Page } from 'puppeteer-core';
+import type { Page } from 'puppeteer-core';
+import { inject } from 'vitest';
 import type { PeerSession, Rooms, WatchedVideo } from '../../src/server/rooms.js';
 import type { RoomEvent, RoomsOptions } from '../../src/server/rtc/options.js';
 import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/whep.js';
-import { inPage, launchChromium, openPage } from './browser.js';
-import { startServer, type TestServer } from './server.js';
+import { inPage, openPage, type PageOpener } from './browser.js';
 
 /**
  * The tolerance of patches' mean Y, Cb and Cr, in levels of 255: what codecs make of flat colour in the first pictures of a
@@ -41,33 +41,13 @@ export interface WatchOptions {
   readonly audio?: boolean;
 }
 
-/** A browser with an empty page. */
-export interface WhepBrowser {
-  readonly browser: Browser;
-  readonly server: TestServer;
-  close(): Promise<void>;
-}
-
-export async function openBrowser(launch = launchChromium): Promise<WhepBrowser> {
-  const server = await startServer();
-  const browser = await launch();
-  return {
-    browser,
-    server,
-    close: async () => {
-      await browser.close();
-      await server.close();
-    },
-  };
-}
-
 /** Rooms on loopback and a page that publishes and watches. */
 export async function startRig(
-  { browser, server }: WhepBrowser,
+  browser: PageOpener,
   options: Partial<RoomsOptions> = {},
   seams: RoomsSeams = {},
 ): Promise<WhepRig> {
-  const { page } = await openPage(browser, server.url);
+  const { page } = await openPage(browser, inject('pages'));
   const events: RoomEvent[] = [];
   const rooms = createRooms(
     {
