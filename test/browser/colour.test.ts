@@ -45,7 +45,7 @@ describe('no jump: in one screenshot the output’s mean colour is the source’
     ] as const) {
       const { page } = await pages.open();
       await inPage(page, 'colour', 'sideBySide', test, model);
-      await expect.poll(() => inPage(page, 'colour', 'levelNow'), { timeout: 60_000 }).toBe(level);
+      await expect.poll(() => inPage(page, 'colour', 'levelNow'), { timeout: 240_000 }).toBe(level);
       // Some frames later the new level is what the video element shows.
       await new Promise((resolve) => setTimeout(resolve, 800));
       const clip = { x: 0, y: 0, width: 384, height: 128 };

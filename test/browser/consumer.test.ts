@@ -66,7 +66,7 @@ describe('a project that installs the packed package', () => {
         if (!/^(http:\/\/127\.0\.0\.1|blob:|data:)/.test(request.url())) elsewhere.push(request.url());
       });
       await page.goto(`http://127.0.0.1:${address.port}/`);
-      await page.waitForFunction("document.querySelector('#result').textContent !== ''", { timeout: 50_000 });
+      await page.waitForFunction("document.querySelector('#result').textContent !== ''", { timeout: 240_000 });
       expect(await page.evaluate("document.querySelector('#result').textContent")).toBe('full 128 delayed');
       const upscale = (name: string, ...codec: string[]): Promise<unknown> => {
         const base64 = files

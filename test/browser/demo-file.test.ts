@@ -42,7 +42,7 @@ async function choose(page: Page, name: string): Promise<void> {
 async function until(page: Page, selector: string, wanted: string): Promise<string> {
   await page.waitForFunction(
     (selected, pattern) => new RegExp(pattern).test(document.querySelector(selected)?.textContent ?? ''),
-    { timeout: 60_000, polling: 100 },
+    { timeout: 240_000, polling: 100 },
     selector,
     wanted,
   );

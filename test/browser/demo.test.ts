@@ -24,7 +24,7 @@ const figure = (page: Page, name: string): Promise<string> =>
 async function until(page: Page, selector: string, wanted: string): Promise<void> {
   await page.waitForFunction(
     (selected, pattern) => new RegExp(pattern).test(document.querySelector(selected)?.textContent ?? ''),
-    { timeout: 60_000, polling: 200 },
+    { timeout: 240_000, polling: 200 },
     selector,
     wanted,
   );
@@ -42,7 +42,7 @@ function shown(page: Page): Promise<{ width: number; height: number; hash: numbe
 async function expectMoving(page: Page): Promise<void> {
   const { width, height, hash } = await shown(page);
   expect([width, height]).toEqual([320, 180]);
-  await expect.poll(async () => (await shown(page)).hash, { timeout: 10_000 }).not.toBe(hash);
+  await expect.poll(async () => (await shown(page)).hash, { timeout: 240_000 }).not.toBe(hash);
 }
 
 /** Decibels in the page: ours, bicubic. */

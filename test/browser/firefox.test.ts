@@ -7,8 +7,7 @@ import { testPages } from '../support/pages.js';
 
 const pages = testPages(launchFirefox);
 
-// Headless Firefox on a busy machine now and then shows a first page nothing for a minute: every test has two tries.
-describe('Firefox', { retry: 1 }, () => {
+describe('Firefox', () => {
   it('a track goes in by a video element and comes out of a canvas, upscaled by the network', async () => {
     const result = await pages.run<Awaited<ReturnType<typeof upscaledCanvas>>>('firefox', 'upscaledCanvas');
     expect(result.size).toBe('320x192');
@@ -40,7 +39,7 @@ describe('Firefox', { retry: 1 }, () => {
       // It is really another arithmetic.
       expect(fp16).toBeGreaterThan(fp32);
     }
-  }, 300_000);
+  });
 
   it('frames() can be pulled', async () => {
     expect(await pages.run<string[]>('firefox', 'pulled')).toEqual(Array(5).fill('160x96'));

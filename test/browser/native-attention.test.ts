@@ -6,7 +6,7 @@ import { testPages } from '../support/pages.js';
 const pages = testPages(launchFirefox);
 
 // The only WebGPU here that computes in half precision, and another compiler of WGSL than Chromium's.
-it('attention in Firefox, in both precisions, equals the reference', { retry: 1 }, async () => {
+it('attention in Firefox, in both precisions, equals the reference', async () => {
   for (const settings of [
     { memory: 16 },
     { memory: 16, queryPool: 1 },

@@ -6,7 +6,7 @@ import { openChromium } from '../support/shared-browser.js';
 
 type Result = Awaited<ReturnType<typeof precisions>>;
 
-describe('our kernels in Firefox, which computes in half precision', { retry: 1 }, () => {
+describe('our kernels in Firefox, which computes in half precision', () => {
   const pages = testPages(launchFirefox);
 
   it.each(['mana-nano-x2', 'mana-live-x2'])('%s: streams equal WASM', async (name) => {

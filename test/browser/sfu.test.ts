@@ -72,7 +72,7 @@ const text = (page: Page, id: string): Promise<string> => page.$eval(`#${id}`, (
 
 /** Waits until a page says something. */
 function says(page: Page, id: string, wanted: RegExp): Promise<void> {
-  return expect.poll(() => text(page, id), { timeout: 15_000, interval: 50 }).toMatch(wanted);
+  return expect.poll(() => text(page, id), { timeout: 240_000, interval: 50 }).toMatch(wanted);
 }
 
 async function enterToken(page: Page, token: string): Promise<void> {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
 import type { UpscaleStats } from '../../src/live/stats.js';
+import { byNetwork, type Level } from '../../src/pipeline/levels.js';
 import type {
   endings,
   figures,
   loopback,
-  manyFrames,
   missing,
+  OneAtATime,
   pulling,
   Received,
   resolutionSwitch,
@@ -18,6 +19,10 @@ import { shippedModel } from '../support/models.js';
 import { testPages } from '../support/pages.js';
 import { psnr } from '../support/pictures.js';
 import { networkAlone, windowOf } from '../support/reference.js';
+
+/** What the encoder remembers fades within a dozen frames. */
+const MEMORY = 12;
+const LOOKAHEAD = 3;
 
 const pages = testPages();
 
@@ -53,20 +58,18 @@ describe('upscaleTrack in Chromium', () => {
   });
 
   it('a WebRTC connection: each output is the network’s answer to the frames received around it, ≥ 45 dB', async () => {
-    const { input, output } = await run<Awaited<ReturnType<typeof loopback>>>('loopback', 60);
+    const { input, output } = await run<Awaited<ReturnType<typeof loopback>>>('loopback', 40);
     const model = await shippedModel('mana-nano-x2');
-    input.sort((a, b) => a.timestampUs - b.timestampUs);
-    const first = input.findIndex(({ timestampUs }) => timestampUs === output[0]?.timestampUs);
+    // A busy machine skips frames: those that came out are those that the network has seen.
+    const made = new Map(output.map((frame) => [frame.timestampUs, frame]));
+    const seen = input.filter(({ timestampUs }) => made.has(timestampUs)).sort((a, b) => a.timestampUs - b.timestampUs);
     const checked: number[] = [];
-    for (const frame of output) {
-      const centre = input.findIndex(({ timestampUs }) => timestampUs === frame.timestampUs);
-      // What the encoder remembers fades within a dozen frames; all of those went through the network, in one size.
-      const from = centre - 12;
-      const stream = input.slice(from, centre + 4);
-      if (from < first || stream.length < 16 || checked.length === 5) continue;
-      if (stream.some(({ width, height }) => width !== frame.width / 2 || height !== frame.height / 2)) continue;
-      const [expected] = await networkAlone(model, stream.map(planar), [windowOf(12, stream.length, 3)]);
-      checked.push(psnr(bytes(frame.data), expected as Uint8Array));
+    for (let centre = MEMORY; centre + LOOKAHEAD < seen.length && checked.length < 5; centre++) {
+      const stream = seen.slice(centre - MEMORY, centre + LOOKAHEAD + 1);
+      if (!isOneScene(stream)) continue;
+      const [expected] = await networkAlone(model, stream.map(planar), [windowOf(MEMORY, stream.length, LOOKAHEAD)]);
+      const frame = made.get(stream[MEMORY]?.timestampUs ?? Number.NaN);
+      checked.push(psnr(bytes(frame?.data ?? ''), expected as Uint8Array));
     }
     expect(checked).toHaveLength(5);
     expect(Math.min(...checked)).toBeGreaterThanOrEqual(45);
@@ -77,37 +80,30 @@ describe('upscaleTrack in Chromium', () => {
       sizes,
       psnr: quality,
       timestamps,
-      levels,
-      input,
+      networkSizes,
     } = await run<Awaited<ReturnType<typeof resolutionSwitch>>>('resolutionSwitch');
     expect(sizes).toEqual(['320x192']);
-    expect(input).toEqual(expect.arrayContaining(['160', '80']));
+    expect(networkSizes).toEqual(['160', '80', '160']);
     for (let i = 1; i < timestamps.length; i++) expect(timestamps[i]).toBeGreaterThan(timestamps[i - 1] as number);
-    expect(timestamps.length).toBeGreaterThan(60);
-    expect(levels.filter((level) => level === 'full').length).toBeGreaterThanOrEqual(2);
     // Half or a quarter of the truth's resolution: blurred, never wrong.
     expect(Math.min(...quality)).toBeGreaterThan(20);
   });
 
-  it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', {
-    retry: 1,
-  }, async () => {
-    const { pushed, out, inOrder, heapGrowth, stats } = await run<Awaited<ReturnType<typeof manyFrames>>>(
-      'manyFrames',
-      300,
-    );
-    expect(out).toBe(pushed);
+  it('300 frames: all come out, each is encoded once, nothing is left open and the heap is flat', async () => {
+    const { out, inOrder, heapGrowth, before, after } = await run<OneAtATime>('manyFrames', 300);
+    // Those that waited come out at the end, too.
+    expect(out).toBe(300 + LOOKAHEAD);
     expect(inOrder).toBe(true);
-    expect(stats?.framesDropped).toEqual({ busy: 0, late: 0, unread: 0, failed: 0 });
-    expect(stats?.framesByLevel.full).toBe(stats?.framesEncoded);
-    expect(stats?.framesEncoded).toBeGreaterThanOrEqual(300);
+    expect(after.framesDropped).toEqual(before.framesDropped);
+    expect(after.framesEncoded - before.framesEncoded).toBe(300);
+    expect(after.framesByLevel.full - before.framesByLevel.full).toBe(300 + LOOKAHEAD);
     expect(heapGrowth).toBeLessThan(4 * 2 ** 20);
   });
 
-  it('figures come about once a second', async () => {
-    const { told, rising } = await run<Awaited<ReturnType<typeof figures>>>('figures');
-    expect(told).toBeGreaterThanOrEqual(3);
-    expect(told).toBeLessThanOrEqual(7);
+  it('figures keep coming, once a second at most', async () => {
+    const { seconds, rising } = await run<Awaited<ReturnType<typeof figures>>>('figures', 4);
+    // Three whole seconds lie between four of them.
+    expect(seconds).toBeGreaterThanOrEqual(3);
     expect(rising).toBe(true);
   });
 
@@ -139,19 +135,19 @@ describe('upscaleTrack in Chromium', () => {
       } = await run<Awaited<ReturnType<typeof missing>>>('missing', what);
       expect(reasons.length).toBeGreaterThan(0);
       expect(reasons[0]).toMatch(why);
-      expect(levels).toEqual(['fast']);
+      expect(levels.filter((level) => byNetwork(level as Level))).toEqual([]);
+      expect(levels).toContain('fast');
       expect(backend).toBeNull();
       expect(quality).toBeGreaterThan(20);
     },
   );
 
   it('a network slower than the budget is tried beside the stream and never shown, and the reason is told', async () => {
-    const { level, levelReason, framesByLevel, framesDelivered } =
-      await run<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
-    expect(level).toBe('fast');
-    expect(levelReason).toMatch(/^The network takes \d+ ms for a frame: .+\.$/);
-    expect(framesDelivered).toBeGreaterThan(30);
-    expect(framesByLevel.fast).toBe(framesDelivered);
+    const { reason, stats } = await run<Awaited<ReturnType<typeof tooSlow>>>('tooSlow');
+    expect(reason).toMatch(/^The network takes \d+ ms for a frame: .+\.$/);
+    expect(byNetwork(stats.level)).toBe(false);
+    const { full, short, small } = stats.framesByLevel;
+    expect({ full, short, small }).toEqual({ full: 0, short: 0, small: 0 });
   });
 
   it('frames() ends when its signal is aborted', async () => {
@@ -174,6 +170,14 @@ describe('upscaleTrack in Chromium', () => {
     expect(open).toBe('ended');
   });
 });
+
+/** Whether the network took frames for one stream: of one size, and none more than a second after the one before. */
+function isOneScene(frames: readonly Received[]): boolean {
+  return frames.every(({ width, height, timestampUs }, i) => {
+    const before = frames[i - 1];
+    return !before || (width === before.width && height === before.height && timestampUs - before.timestampUs < 1e6);
+  });
+}
 
 function planar(received: Received): PlanarFrame {
   return {

@@ -44,9 +44,12 @@ export function survive(fault: Fault, setting: Setting): Promise<Survival> {
   );
 }
 
-/** The same with a fault that stands: what is seen `ms` after it struck. */
-export function endure(fault: Fault, setting: Setting, ms: number): Promise<Survival> {
-  return survived(fault, setting, () => sleep(ms));
+/** The same with a fault that stands: what is seen of the `count` frames that follow. */
+export function endure(fault: Fault, setting: Setting, count: number): Promise<Survival> {
+  return survived(fault, setting, ({ looks }) => {
+    const end = looks.length + count;
+    return until('frames after the fault', () => looks.length >= end, setting.seconds);
+  });
 }
 
 /** Runs are slowed down by `ms` until the network is left, and then no more. */

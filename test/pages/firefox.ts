@@ -2,6 +2,7 @@ import { lastValueFrom, Subject, tap } from 'rxjs';
 import { frames, isSupported, manaUpscale, supportReport, type UpscaleStats, upscaleTrack } from '/dist/index.js';
 import { bytesOf, psnr, sleep, until, view, viewFrame } from './sources.js';
 
+const LOOKAHEAD = 3;
 const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 } as const;
 
 /** Index of the pan's frame, written as black and white cells along the bottom row of blocks: tracks here lose timestamps. */
@@ -52,8 +53,7 @@ export async function upscaledCanvas(): Promise<{
   video.srcObject = new MediaStream([upscaled.track]);
   document.body.append(video);
   await video.play();
-  await until('the network', () => upscaled.stats().backend === 'wasm');
-  await sleep(1500);
+  await until('the network', () => upscaled.stats().framesByLevel.full > 15);
   const canvas = document.createElement('canvas');
   canvas.width = width * 2;
   canvas.height = height * 2;
@@ -84,14 +84,14 @@ export async function operator(): Promise<{ timestamps: number[]; psnr: number; 
   const source = new Subject<VideoFrame>();
   const timestamps: number[] = [];
   let quality = 0;
-  let backend: string | null = null;
+  let latest: UpscaleStats | undefined;
   const copies: Promise<void>[] = [];
   const done = lastValueFrom(
     source.pipe(
       manaUpscale({
         ...PATIENT,
         onStats: (stats) => {
-          backend = stats.backend;
+          latest = stats;
         },
       }),
       tap((frame) => {
@@ -106,18 +106,20 @@ export async function operator(): Promise<{ timestamps: number[]; psnr: number; 
     ),
   );
   let index = 0;
-  while (backend === null) {
+  while (latest?.lookahead !== LOOKAHEAD) {
     source.next(await viewFrame(index, 80, 48, index * 40_000));
     index++;
     await sleep(60);
   }
-  // What was pushed while the network started has come out or was dropped.
-  await sleep(1000);
+  // What was pushed until now has come out, or was dropped, or waits for the frames after it.
+  await until('the others', () => {
+    const dropped = Object.values(latest?.framesDropped ?? {}).reduce((sum, frames) => sum + frames, 0);
+    return index - dropped - timestamps.length === LOOKAHEAD;
+  });
   const before = timestamps.length;
-  for (let more = 0; more < 10; more++, index++) {
+  for (let more = 1; more <= 10; more++, index++) {
     source.next(await viewFrame(index, 80, 48, index * 40_000));
-    await until(`frame ${index}`, () => timestamps.length >= before + more - 3);
-    await sleep(250);
+    await until(`the answer to frame ${index}`, () => timestamps.length >= before + more);
   }
   source.complete();
   await done;

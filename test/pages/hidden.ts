@@ -1,15 +1,13 @@
 import { type UpscaledTrack, upscaleTrack } from '/dist/index.js';
 import { KnownPan, type Look } from './known-pan.js';
 import type { PanFrame, PanOrder } from './pan.worker.js';
-import { eachFrame, sleep, until } from './sources.js';
+import { eachFrame, until } from './sources.js';
 import { GAIN_DB } from './watched.js';
 
 const SIZE = { width: 80, height: 48 } as const;
 const INTERVAL_MS = 40;
 /** A chain of timers of the window, which browsers slow down where nobody looks. */
 const TICK_MS = 100;
-/** How long the page is looked at after it is shown again. */
-const SHOWN_MS = 3000;
 
 /** An output frame, and how long ago its source frame was written. */
 interface TimedLook extends Look {
@@ -30,7 +28,7 @@ interface Record {
 let record: Record | undefined;
 
 /** Upscales a track that a worker feeds, until the network makes the picture. */
-export async function begin(): Promise<void> {
+export async function begin(options: { budgetMs?: number; minFrameRate?: number } = {}): Promise<void> {
   const generator = new MediaStreamTrackGenerator({ kind: 'video' });
   const worker = new Worker(new URL('./pan.worker.ts', import.meta.url), { type: 'module' });
   const written = new Map<number, number>();
@@ -40,7 +38,7 @@ export async function begin(): Promise<void> {
   const { writable } = generator;
   worker.postMessage({ writable, ...SIZE, intervalMs: INTERVAL_MS } satisfies PanOrder, [writable]);
 
-  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2' });
+  const upscaled = await upscaleTrack(generator, { backend: 'wasm', model: 'mana-nano-x2', ...options });
   const looks: TimedLook[] = [];
   const ticks: number[] = [];
   const visibility: Record['visibility'] = [{ ms: performance.now(), state: document.visibilityState }];
@@ -85,12 +83,19 @@ export interface Hidden {
   };
 }
 
-/** Tells what happened while the page was hidden. To be called when it is shown again. */
-export async function end(): Promise<Hidden> {
+/** Waits until so many more frames have come out, however slow timers are. */
+export async function seen(count: number): Promise<void> {
+  const looks = record?.looks ?? [];
+  const end = looks.length + count;
+  await until('frames', () => looks.length >= end);
+}
+
+/** What happened while the page was hidden. Call it when the page is shown again: it looks at `count` more frames. */
+export async function end(count: number): Promise<Hidden> {
   if (!record) throw new Error('begin() comes first');
   const { source, worker, upscaled, looks, ticks, visibility } = record;
   await until('the page to be shown', () => document.visibilityState === 'visible');
-  await sleep(SHOWN_MS);
+  await seen(count + 10);
   const from = visibility.find(({ state }) => state === 'hidden')?.ms ?? Number.NaN;
   const to = visibility.find(({ ms, state }) => ms > from && state === 'visible')?.ms ?? Number.NaN;
   const hiddenMs = to - from;

@@ -1,5 +1,5 @@
 import { type UpscaledTrack, upscaleTrack } from '/dist/index.js';
-import { injectFault, workersStarted } from '../../examples/faults/inject.js';
+import { workersStarted } from '../../examples/faults/inject.js';
 import { fedTrack, KnownPan } from './known-pan.js';
 import { eachFrame, until } from './sources.js';
 import { byNetwork } from './watched.js';
@@ -28,14 +28,15 @@ class One {
     });
   }
 
-  static async open(width: number, height: number, patient: boolean): Promise<One> {
+  static async open(width: number, height: number): Promise<One> {
     const pan = new KnownPan(width, height);
     const { track } = fedTrack((index) => pan.frame(index), INTERVAL_MS);
     const upscaled = await upscaleTrack(track, {
       backend: 'wasm',
       model: 'mana-nano-x2',
       assets: FAULTY,
-      ...(patient ? { budgetMs: 20_000, minFrameRate: 0 } : { budgetMs: 400, minFrameRate: 8, lookahead: 0 }),
+      budgetMs: 20_000,
+      minFrameRate: 0,
     });
     return new One(`${width}x${height}`, track, upscaled, pan);
   }
@@ -69,7 +70,7 @@ export interface Four {
 
 /** Four tracks at once, of which two are closed, one after the other, while frames are on their way. */
 export async function four(): Promise<Four> {
-  const all = await Promise.all(SIZES.map(([width, height]) => One.open(width, height, true)));
+  const all = await Promise.all(SIZES.map(([width, height]) => One.open(width, height)));
   await until('four networks', () => all.every(({ network }) => network));
   const counts = (): number[] => all.map(({ gains }) => gains.length);
   const begun = counts();
@@ -93,29 +94,4 @@ export async function four(): Promise<Four> {
   first.close();
   third.close();
   return result;
-}
-
-/** Who has the network, largest picture first, when there is not the time for all; then with the smallest in focus. */
-export async function contention(): Promise<{
-  before: boolean[];
-  reasons: string[];
-  after: boolean[];
-  live: string[];
-}> {
-  // Every run takes so long that a second stream does not fit beside the first.
-  injectFault({ type: 'slow', ms: 20 });
-  const all: One[] = [];
-  for (const [width, height] of SIZES) all.push(await One.open(width, height, false));
-  const [largest, , , smallest] = all as [One, One, One, One];
-  const networks = (): boolean[] => all.map(({ network }) => network);
-  await until('the network of the largest alone', () => networks().join() === 'true,false,false,false');
-  const before = networks();
-  const reasons = all.map(({ upscaled }) => upscaled.stats().levelReason);
-  smallest.upscaled.priority = 1;
-  await until('the network of the one in focus', () => smallest.network && !largest.network);
-  const after = networks();
-  const live = all.map(({ upscaled }) => upscaled.track.readyState);
-  for (const one of all) one.close();
-  injectFault({ type: 'heal' });
-  return { before, reasons, after, live };
 }

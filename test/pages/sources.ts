@@ -49,6 +49,7 @@ export function panTrack(
       const [width, height, zoom] = sizeOf(index);
       const frame = await viewFrame(index, width, height, index * 40_000, zoom);
       await writer.write(frame).catch(() => frame.close());
+      if (generator.readyState === 'ended') return;
       await new Promise((resolve) => setTimeout(resolve, intervalMs));
     }
     await writer.close().catch(() => undefined);
@@ -113,10 +114,10 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /** Waits until something holds; an error with its name after `seconds`, so that a test cannot hang. */
-export async function until(what: string, holds: () => boolean, seconds = 60): Promise<void> {
+export async function until(what: string, holds: () => boolean, seconds = 240): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`Waited ${seconds} seconds in vain: ${what}.`);
-    await sleep(20);
+    await sleep(5);
   }
 }

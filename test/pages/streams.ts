@@ -4,44 +4,60 @@ import { drain, eachFrame, sleep, until } from './sources.js';
 import { byNetwork } from './watched.js';
 
 const SIZE = [80, 48] as const;
-const NANO = { backend: 'wasm', model: 'mana-nano-x2' } as const;
+/** A budget that a slow machine keeps. */
+const NANO = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 4000, minFrameRate: 0 } as const;
 
 /** What a consumer reads who has read nothing for long. */
 export interface Late {
   /** Source frames that were made until then. */
   readonly fed: number;
-  /** Frames that are neither out nor dropped, by the stream's own account. */
+  /** Frames that were neither out nor dropped then, by the stream's own account. */
   readonly inside: number;
+  /** Numbers of the frames that waited for the reader. */
+  readonly waiting: number[];
+  /** Frames of the source that goes on. */
   readonly looks: Look[];
-  /** How many frames behind the source each was when it was read. */
-  readonly behind: number[];
-  readonly level: string;
 }
 
-/** A reader of the output is taken and not read while `count` source frames pass; then `read` frames are read. */
+/**
+ * A reader of the output is taken and not read while `count` source frames pass. The source then pauses until the reader has
+ * what waited for it, and goes on; `read` more frames are read.
+ */
 export async function neverRead(count: number, read: number): Promise<Late> {
   const pan = new KnownPan(...SIZE);
-  const source = fedTrack((index) => pan.frame(index), 30);
+  let paused: Promise<void> = Promise.resolve();
+  const source = fedTrack(async (index) => {
+    await paused;
+    return pan.frame(index);
+  }, 20);
   const upscaled = await upscaleTrack(source.track, NANO);
   const reader = new MediaStreamTrackProcessor({ track: upscaled.track as MediaStreamVideoTrack }).readable.getReader();
-  await until('the source frames', () => source.count() >= count && upscaled.stats().framesReceived >= count * 0.9);
+  await until('the network', () => byNetwork(upscaled.stats().level));
+  await until('the source frames', () => source.count() >= count);
+  let goOn: () => void = () => undefined;
+  paused = new Promise((resolve) => {
+    goOn = resolve;
+  });
   const inside = insideOf(upscaled.stats());
-  const looks: Look[] = [];
-  const behind: number[] = [];
-  while (looks.length < read) {
-    const { value } = await reader.read();
-    if (!value) break;
-    const newest = source.count() - 1;
-    const look = await pan.look(value);
-    looks.push(look);
-    behind.push(newest - look.index);
-  }
-  const { level } = upscaled.stats();
+  await until('an empty pipeline', () => insideOf(upscaled.stats()) === 0);
   const fed = source.count();
+  const waiting: number[] = [];
+  const looks: Look[] = [];
+  while (looks.length < read) {
+    // What waits is there at once; nothing else comes while the source pauses.
+    const reading = reader.read();
+    const there = await Promise.race([reading, sleep(looks.length === 0 ? 1000 : 240_000)]);
+    if (!there) goOn();
+    const { value } = await reading;
+    if (!value) break;
+    const look = await pan.look(value);
+    if (look.index < fed) waiting.push(look.index);
+    else looks.push(look);
+  }
   upscaled.dispose();
-  await drain(reader);
   source.track.stop();
-  return { fed, inside, looks, behind, level };
+  await drain(reader);
+  return { fed, inside, waiting, looks };
 }
 
 /** A subscriber of the operator closes no frame of the first `count`; the gain of each of the last `look` of them. */

@@ -1,4 +1,4 @@
-import { lastValueFrom, Subject, tap, toArray } from 'rxjs';
+import { lastValueFrom, Subject, skip, tap, toArray } from 'rxjs';
 import {
   frames,
   fromTrack,
@@ -11,6 +11,7 @@ import {
 } from '/dist/index.js';
 import { base64, bytesOf, eachFrame, panTrack, psnr, sleep, until, view, viewFrame } from './sources.js';
 
+const LOOKAHEAD = 3;
 /** A budget that a slow test machine keeps: what is tested here are pixels, not time. */
 const PATIENT = { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 20_000, minFrameRate: 0 } as const;
 
@@ -37,7 +38,10 @@ export async function upscaledCamera(count: number): Promise<{ frames: string[];
   return { frames: seen, stats, width };
 }
 
-/** Sends the pan through a WebRTC connection and upscales what is received; gives back what went in and what came out. */
+/**
+ * Sends the pan through a WebRTC connection and upscales what is received, until the network has made `count` frames with all
+ * its lookahead. What went in and what came out.
+ */
 export async function loopback(count: number): Promise<{ input: Received[]; output: Received[] }> {
   const [sender, receiver] = [new RTCPeerConnection(), new RTCPeerConnection()];
   sender.onicecandidate = ({ candidate }) => void (candidate && receiver.addIceCandidate(candidate));
@@ -45,17 +49,19 @@ export async function loopback(count: number): Promise<{ input: Received[]; outp
   const remote = new Promise<MediaStreamTrack>((resolve) => {
     receiver.ontrack = ({ track }) => resolve(track);
   });
-  const { track, done } = panTrack(count, 100, () => [160, 96, 2]);
-  let network = false;
-  sender.addTrack(track, new MediaStream([track]));
+  const { track } = panTrack(Number.POSITIVE_INFINITY, 100, () => [160, 96, 2]);
+  const sending = sender.addTrack(track, new MediaStream([track]));
   await sender.setLocalDescription();
   await receiver.setRemoteDescription(sender.localDescription as RTCSessionDescription);
   await receiver.setLocalDescription();
   await sender.setRemoteDescription(receiver.localDescription as RTCSessionDescription);
+  // A busy machine would send smaller frames instead of fewer.
+  await sending.setParameters({ ...sending.getParameters(), degradationPreference: 'maintain-resolution' });
 
   const input: Received[] = [];
   const output: Received[] = [];
   const copies: Promise<void>[] = [];
+  let network = false;
   const subscription = fromTrack(await remote)
     .pipe(
       tap((frame) => {
@@ -73,9 +79,9 @@ export async function loopback(count: number): Promise<{ input: Received[]; outp
       if (network) copies.push(planes(frame).then((received) => void output.push(received)));
       else frame.close();
     });
-  await done;
-  await sleep(500);
+  await until('frames by the network', () => output.length >= count);
   subscription.unsubscribe();
+  track.stop();
   await Promise.all(copies);
   sender.close();
   receiver.close();
@@ -111,55 +117,69 @@ async function planes(frame: VideoFrame): Promise<Received> {
   };
 }
 
-/** The source changes size twice; every output frame's size, level and PSNR against the view at twice the first size. */
+/**
+ * The source changes size twice, each time once the network has made frames of the size before; every output frame's size and
+ * PSNR against the view at twice the first size, and the sizes that the network made frames of.
+ */
 export async function resolutionSwitch(): Promise<{
   sizes: string[];
   psnr: number[];
   timestamps: number[];
-  levels: string[];
-  input: string[];
+  networkSizes: string[];
 }> {
-  const input = new Set<string>();
-  const { track, done } = panTrack(150, 60, (index) => (index >= 50 && index < 100 ? [80, 48, 4] : [160, 96, 2]));
+  let size: [number, number, number] = [160, 96, 2];
+  const { track } = panTrack(Number.POSITIVE_INFINITY, 60, () => size);
   const upscaled = await upscaleTrack(track, PATIENT);
-  const levels: string[] = [];
-  upscaled.addEventListener('level', ({ detail }) => levels.push(detail.to));
-  upscaled.stats$.subscribe(({ inputSize }) => input.add(`${inputSize?.width}`));
   const sizes = new Set<string>();
   const quality: number[] = [];
   const timestamps: number[] = [];
-  const reading = eachFrame(upscaled.track, async (frame) => {
+  void eachFrame(upscaled.track, async (frame) => {
     sizes.add(`${frame.displayWidth}x${frame.displayHeight}`);
     timestamps.push(frame.timestamp);
     const index = Math.round(frame.timestamp / 40_000);
     quality.push(psnr(await bytesOf(frame), (await view(index, 320, 192, 1)).data));
     return true;
   });
-  await done;
-  await reading;
-  return { sizes: [...sizes], psnr: quality, timestamps, levels, input: [...input] };
+  const networkSizes: string[] = [];
+  for (const next of [
+    [160, 96, 2],
+    [80, 48, 4],
+    [160, 96, 2],
+  ] as const) {
+    size = [...next];
+    await until('the size', () => upscaled.stats().inputSize?.width === next[0]);
+    const before = upscaled.stats().framesByLevel.full;
+    await until('frames by the network', () => upscaled.stats().framesByLevel.full >= before + 15);
+    networkSizes.push(`${upscaled.stats().inputSize?.width}`);
+  }
+  upscaled.dispose();
+  track.stop();
+  return { sizes: [...sizes], psnr: quality, timestamps, networkSizes };
 }
 
-/** `count` frames through the network, one at a time: nothing is dropped, all come out, all are closed. */
-export async function manyFrames(
-  count: number,
-): Promise<{ pushed: number; out: number; inOrder: boolean; heapGrowth: number; stats: UpscaleStats | undefined }> {
+/** What became of frames that were pushed one at a time, each when the one before had its answer. */
+export interface OneAtATime {
+  readonly out: number;
+  readonly inOrder: boolean;
+  readonly heapGrowth: number;
+  readonly before: UpscaleStats;
+  readonly after: UpscaleStats;
+}
+
+/** Pushes `count` frames one at a time, once the network has all its lookahead. */
+export async function manyFrames(count: number): Promise<OneAtATime> {
   const source = new Subject<VideoFrame>();
   let stats: UpscaleStats | undefined;
   let pushed = 0;
   let out = 0;
   let last = -1;
   let inOrder = true;
-  let network = false;
   const finished = lastValueFrom(
     source.pipe(
       manaUpscale({
         ...PATIENT,
         onStats: (latest) => {
           stats = latest;
-        },
-        onEvent: ({ type }) => {
-          network ||= type === 'level';
         },
       }),
       tap((frame) => {
@@ -171,42 +191,55 @@ export async function manyFrames(
     ),
     { defaultValue: undefined },
   );
-  // The next frame is pushed when this one's centre is out, or cannot be yet.
   const push = async (): Promise<void> => {
     source.next(await viewFrame(pushed, 48, 32, pushed * 40_000));
     pushed++;
-    await until(`frame ${pushed}`, () => out >= pushed - 4);
-    await sleep(network ? 0 : 40);
   };
-  while (!network) await push();
+  const steady = (): boolean => stats?.lookahead === LOOKAHEAD && stats.queueLength === LOOKAHEAD;
+  while (!steady()) {
+    await push();
+    await sleep(40);
+  }
+  // A frame that is pushed from now on waits for those after it, and brings out another.
+  await until('figures that know of all frames', () => {
+    const dropped = Object.values(stats?.framesDropped ?? {}).reduce((sum, frames) => sum + frames, 0);
+    return steady() && stats?.framesDelivered === out && pushed - dropped - out === LOOKAHEAD;
+  });
+  const before = stats as unknown as UpscaleStats;
+  const begun = out;
   const heap = (): number => {
     (globalThis as unknown as { gc(): void }).gc();
     return (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize;
   };
-  for (let i = 0; i < 50; i++) await push();
-  const before = heap();
-  for (let i = 50; i < count; i++) await push();
+  let settled = 0;
+  for (let i = 1; i <= count; i++) {
+    await push();
+    await until(`the answer to frame ${i}`, () => out >= begun + i);
+    if (i === 50) settled = heap();
+  }
   source.complete();
   await finished;
-  await sleep(300);
-  return { pushed, out, inOrder, heapGrowth: heap() - before, stats };
+  return { out: out - begun, inOrder, heapGrowth: heap() - settled, before, after: stats as UpscaleStats };
 }
 
-/** How often figures come in five seconds in which nothing happens, and whether they know of the frames. */
-export async function figures(): Promise<{ told: number; rising: boolean }> {
-  const { track } = panTrack(1000, 40, () => [48, 32, 2]);
+/** Figures that come while nothing happens, the seconds they took, and whether they know of the frames. */
+export async function figures(count: number): Promise<{ seconds: number; rising: boolean }> {
+  const { track } = panTrack(Number.POSITIVE_INFINITY, 40, () => [48, 32, 2]);
   const upscaled = await upscaleTrack(track, PATIENT);
-  await until('the whole lookahead', () => upscaled.stats().lookahead === 3);
-  await sleep(1500);
+  await until('the whole lookahead', () => upscaled.stats().lookahead === LOOKAHEAD);
   const delivered: number[] = [];
-  const subscription = upscaled.stats$.subscribe(({ framesDelivered }) => delivered.push(framesDelivered));
-  await sleep(5000);
+  // The first is the latest, which whoever subscribes gets at once.
+  const subscription = upscaled.stats$
+    .pipe(skip(1))
+    .subscribe(({ framesDelivered }) => delivered.push(framesDelivered));
+  const start = performance.now();
+  await until('figures', () => delivered.length >= count);
+  const seconds = (performance.now() - start) / 1000;
   subscription.unsubscribe();
   upscaled.dispose();
   track.stop();
-  const rising = delivered.every((count, i) => i === 0 || count > (delivered[i - 1] as number));
-  // The first is the latest, which is told to whoever begins to listen.
-  return { told: delivered.length - 1, rising };
+  const rising = delivered.every((frames, i) => i === 0 || frames > (delivered[i - 1] as number));
+  return { seconds, rising };
 }
 
 /** Everything there is to say about the end of streams. */
@@ -289,20 +322,25 @@ export async function missing(
   };
 }
 
-/** A network that cannot keep the budget, and has no smaller one: how the stream stands when that is known. */
-export async function tooSlow(): Promise<UpscaleStats> {
-  const { track } = panTrack(1500, 40, () => [320, 192, 1]);
+/** A network that cannot keep the budget, and has no smaller one: why it is not used, and the figures 30 frames later. */
+export async function tooSlow(): Promise<{ reason: string; stats: UpscaleStats }> {
+  const { track } = panTrack(Number.POSITIVE_INFINITY, 40, () => [320, 192, 1]);
   const upscaled = await upscaleTrack(track, { backend: 'wasm', model: 'mana-nano-x2', budgetMs: 30 });
-  let after = 0;
-  await eachFrame(upscaled.track, async (frame) => {
+  void eachFrame(upscaled.track, async (frame) => {
     frame.close();
-    if (upscaled.stats().levelReason.includes('takes')) after++;
-    return after < 30;
+    return true;
   });
+  let reason = '';
+  await until('the reason', () => {
+    reason = upscaled.stats().levelReason;
+    return reason.startsWith('The network takes');
+  });
+  const { framesDelivered } = upscaled.stats();
+  await until('more frames', () => upscaled.stats().framesDelivered >= framesDelivered + 30);
   const stats = upscaled.stats();
   upscaled.dispose();
   track.stop();
-  return stats;
+  return { reason, stats };
 }
 
 /** `frames()` pulled slowly, left early; `shareFrames()` with two subscribers. */

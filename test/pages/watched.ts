@@ -21,7 +21,9 @@ export interface Setting {
   readonly height: number;
   /** Default: {@link INTERVAL_MS}. */
   readonly intervalMs?: number;
+  /** Default of this and of the next: the package's own. */
   readonly budgetMs?: number;
+  readonly minFrameRate?: number;
   /** Seconds until the network must make the picture, at first and again. */
   readonly seconds: number;
 }
@@ -46,11 +48,10 @@ export class Watched {
     });
   }
 
-  static async open({ backend, width, height, intervalMs = INTERVAL_MS, budgetMs }: Setting): Promise<Watched> {
+  static async open({ width, height, intervalMs = INTERVAL_MS, seconds: _, ...options }: Setting): Promise<Watched> {
     const pan = new KnownPan(width, height);
     const { track, count } = fedTrack((index) => pan.frame(index), intervalMs);
-    const budget = budgetMs === undefined ? {} : { budgetMs };
-    const upscaled = await upscaleTrack(track, { backend, model: 'mana-nano-x2', assets: FAULTY, ...budget });
+    const upscaled = await upscaleTrack(track, { model: 'mana-nano-x2', assets: FAULTY, ...options });
     return new Watched(track, upscaled, pan, count);
   }
 

@@ -1,5 +1,5 @@
 import { lastValueFrom, Subject, tap } from 'rxjs';
-import { manaUpscale } from '/dist/index.js';
+import { manaUpscale, type UpscaleStats } from '/dist/index.js';
 import { workerAssets } from '../../src/media/assets.js';
 import { browserBackends } from '../../src/media/browser-backends.js';
 import { checkBrowserOptions } from '../../src/media/options.js';
@@ -17,8 +17,8 @@ async function outputs(
   const copies: Promise<void>[] = [];
   let indices: number[] = [];
   let out = 0;
-  let steady = false;
-  let used: string | null = null;
+  let pushed = 0;
+  let latest: UpscaleStats | undefined;
   const done = lastValueFrom(
     source.pipe(
       manaUpscale({
@@ -28,9 +28,7 @@ async function outputs(
         minFrameRate: 0,
         lookahead: LOOKAHEAD,
         onStats: (stats) => {
-          used = stats.backend ?? used;
-          // Delay grows by a frame at a time; from here on every frame in is a frame out.
-          steady ||= stats.lookahead === LOOKAHEAD;
+          latest = stats;
         },
       }),
       tap((frame) => {
@@ -45,19 +43,24 @@ async function outputs(
   const push = async (index: number): Promise<void> => {
     indices[time] = index;
     source.next(await viewFrame(index, 24, 16, time++));
+    pushed++;
   };
   // A still picture until the network makes it, then the pan, one frame at a time.
-  while (!steady) {
+  while (latest?.lookahead !== LOOKAHEAD) {
     await push(0);
-    await sleep(200);
+    await sleep(100);
   }
-  // Some of those were dropped; the others are out when nothing has come for a while.
-  for (let last = -1; last !== out; await sleep(4000)) last = out;
+  const used = latest.backend;
+  // Some of those were dropped; from here on every frame in is a frame out.
+  await until('the others', () => {
+    const dropped = Object.values(latest?.framesDropped ?? {}).reduce((sum, frames) => sum + frames, 0);
+    return pushed - dropped - out === LOOKAHEAD;
+  });
   indices = [];
   const before = out;
   for (let index = 1; index <= 10; index++) {
     await push(index);
-    await until(`frame ${index}`, () => out >= before + index, 120);
+    await until(`frame ${index}`, () => out >= before + index);
   }
   source.complete();
   await done;
@@ -65,11 +68,14 @@ async function outputs(
   return { backend: used, pixels: [5, 6, 7].map((index) => pixels.get(index) ?? new Uint8Array()) };
 }
 
+let onWasm: ReturnType<typeof outputs> | undefined;
+
 /** Largest difference of a backend from WASM, in levels, for three frames. */
 export async function againstWasmInWorkers(
   backend: 'webgpu' | 'webgpu-native',
 ): Promise<{ backends: (string | null)[]; levels: number[] }> {
-  const wasm = await outputs('wasm');
+  onWasm ??= outputs('wasm');
+  const wasm = await onWasm;
   const webgpu = await outputs(backend);
   const levels = wasm.pixels.map((pixels, i) => {
     const other = webgpu.pixels[i] as Uint8Array;

