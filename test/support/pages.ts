@@ -10,7 +10,7 @@ const BUSY_MS = 10_000;
 /**
  * What a browser says when a page fails. A resource that is missing is no failure, and neither is a frame that was left to the
  * garbage collector: Chromium itself loses one now and then, as `test/pages/lost-frames.ts` shows. That we close all of ours is
- * what the frame ledger proves.
+ * what `teardown.test.ts` proves.
  */
 const FAULTS = /^error: (?!Failed to load resource|A VideoFrame was garbage collected)/;
 
