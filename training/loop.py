@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+TRIES = 10  # for a file that is held
 AHEAD = 2  # samples a thread has ready or in work
 
 
@@ -73,10 +75,12 @@ class LastLine:
 def alone(path):
     """Holds a file, made where it is missing, against other processes; refused where one of them holds it."""
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SystemExit(f"{path.parent} is being trained by another process.") from None
+        for _ in range(TRIES):  # one that only looks holds it for a moment
+            if hold(file):
+                break
+            time.sleep(0.1)
+        else:
+            raise SystemExit(f"Another process is at work: it holds {path}.")
         yield
 
 
@@ -85,8 +89,12 @@ def is_held(path):
     if not path.exists():
         return False
     with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not hold(file)
+
+
+def hold(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    return True

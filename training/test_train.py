@@ -117,7 +117,7 @@ def check_stop(folder):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         while not is_held(run / "log.jsonl"):
             time.sleep(0.1)
-        refused("another process", lambda: train.train(config, folder, run))
+        refused("Another process", lambda: train.train(config, folder, run))
         time.sleep(3)
         child.send_signal(signal.SIGTERM)
         said, _ = child.communicate(timeout=60)
