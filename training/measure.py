@@ -27,7 +27,7 @@ class Measure:
 
     def __init__(self, segments, scale, vid4=None):
         held = Segments(segments, "held", scale)
-        numbers = np.linspace(0, len(held) - 1, HELD).astype(int)
+        numbers = np.linspace(0, len(held) - 1, min(HELD, len(held))).astype(int)
         self.held = [
             (name, as_tensor(held.low[numbers, variant]), as_tensor(held.truth[numbers]))
             for name, variant in (("held", 0), ("codec", 1))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from . import packed
 from .loop import Stop, alone
 from .progress import FAILED, Progress, table
 
@@ -141,7 +142,7 @@ def lowly(command, **options):
 
 def make_segments(segments, data, workers, stop):
     """Runs training.data where there are no segments. -> whether there are any now."""
-    if any((Path(segments) / name).exists() for name in ("held.json", "pack.zip")):
+    if any((Path(segments) / name).exists() for name in ("held.json", packed.NAME)):
         return True
     if not data:
         raise SystemExit(f"There are no segments in {segments}. Name --data, and they are made first.")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from . import packed
 from .colour import subsampled
-from .data import VARIANTS
 
 NOISY = 0.03  # part of the clean samples that gets noise
 SUBSAMPLED = 0.25  # part of the clean samples whose colour has been through 4:2:0, as cameras and decoders give it
@@ -14,13 +14,16 @@ PLACES = 3  # in a frame of a segment, of which the one with most detail is take
 
 
 class Segments:
-    """The segments of a split at one scale, mapped from the files of training.data."""
+    """The segments of a split at one scale, mapped from the files of training.data or read from a pack."""
 
     def __init__(self, folder, split, scale):
         folder = Path(folder)
         self.scale = scale
-        self.truth = np.load(folder / f"{split}-hr.npy", mmap_mode="r")  # [n, T, side, side, 3]
-        self.low = np.load(folder / f"{split}-x{scale}.npy", mmap_mode="r")  # [n, VARIANTS, T, side/s, side/s, 3]
+        # truth [n, T, side, side, 3], low [n, VARIANTS, T, side/s, side/s, 3]
+        if (folder / packed.NAME).exists():
+            self.truth, self.low = packed.read(folder / packed.NAME, split, scale)
+        else:
+            self.truth, self.low = (np.load(folder / f"{split}-{kind}.npy", mmap_mode="r") for kind in ("hr", f"x{scale}"))
 
     def __len__(self):
         return len(self.truth)
@@ -35,7 +38,7 @@ class Segments:
         for _ in range(count):
             number = int(rng.integers(len(self)))
             coded = rng.random() < codec
-            variant = int(rng.integers(1, VARIANTS)) if coded else 0
+            variant = int(rng.integers(1, self.low.shape[1])) if coded else 0
             start = int(rng.integers(0, self.truth.shape[1] - frames + 1))
             low, truth = (clip[start : start + frames] for clip in (self.low[number, variant], self.truth[number]))
             y, x = self.place(rng, truth[0], patch)
