@@ -61,15 +61,16 @@ class Measure:
         return {name: round(value, 3) for name, value in scores.items()}
 
 
-def panned(truth, pixels):
+def panned(truth, pixels, most=None):
     """A window that moves over a clip u8 [n, h, w, 3] by `pixels` a frame to the right and by half as many down.
 
-    -> u8 [n, h', w', 3]: as large as fits in, sides multiples of 32.
+    -> u8 [n, h', w', 3]: as large as fits in at `most` pixels a frame (default: these), sides multiples of 32.
     """
-    moves = [(pixels * t // 2, pixels * t) for t in range(len(truth))]
-    height, width = ((side - move) // 32 * 32 for side, move in zip(truth.shape[1:3], moves[-1]))
+    moves, most = [(pixels * t // 2, pixels * t) for t in range(len(truth))], most or pixels
+    last = most * (len(truth) - 1)
+    height, width = ((side - move) // 32 * 32 for side, move in zip(truth.shape[1:3], (last // 2, last)))
     if height < 1 or width < 1:
-        raise SystemExit(f"Pictures of {truth.shape[2]}x{truth.shape[1]} have no room for a pan of {pixels} pixels a frame.")
+        raise SystemExit(f"Pictures of {truth.shape[2]}x{truth.shape[1]} have no room for a pan of {most} pixels a frame.")
     return np.stack([frame[y : y + height, x : x + width] for frame, (y, x) in zip(truth, moves)])
 
 
