@@ -5,7 +5,7 @@ import torch
 
 from . import datasets
 from .data import bicubic
-from .networks import BLOCK
+from .layers import BLOCK
 from .segments import Segments
 
 BORDER = 8
