@@ -35,8 +35,10 @@ DEFAULTS = {
     "guide": 0.0,  # weight of the colour rebuilt by attention in the loss, falling to 0 at half of the steps
     "short": 0.3,  # part of the steps with a lookahead of 0, 1 or 2 frames
     "still": 0.0,  # part of the samples that come to rest
+    "pan": 0.0,  # part of the samples seen by a camera that pans by up to 16 pixels of the truth a frame
     "damp": 1.0,  # factor of the recurrence's weights at the start of the stage
 }
+SAMPLE = ("batch", "frames", "patch", "codec", "still", "pan")
 WARM_UP = 100
 EMA = 0.999
 CLIP = 0.5  # norm of the gradient
@@ -159,7 +161,7 @@ class Run:
     def prepare(self, step):
         """The samples of a step, which its number alone decides: low, truth of the outputs, centres, lookahead."""
         stage, rng = self.stage, np.random.default_rng((self.seed, self.number, step))
-        low, truth = self.segments.sample(rng, *(stage[name] for name in ("batch", "frames", "patch", "codec", "still")))
+        low, truth = self.segments.sample(rng, *(stage[name] for name in SAMPLE))
         # All but the first: a stream is long.
         centres = np.sort(rng.choice(np.arange(1, stage["frames"]), stage["outputs"], replace=False))
         lookahead = int(rng.integers(0, 3)) if rng.random() < stage["short"] else WINDOW // 2
