@@ -98,6 +98,9 @@ def panned(rng, low, truth, scale, patch, coded):
 
 def around(picture, at, size, margin=0):
     """The window of a picture [h, w, 3] whose top left is `at`, (y, x), and `margin` pixels around it, edges repeated."""
+    (top, left), (height, width) = at, picture.shape[:2]
+    if margin <= top <= height - size - margin and margin <= left <= width - size - margin:
+        return picture[top - margin : top + size + margin, left - margin : left + size + margin]
     y, x = (np.clip(start + np.arange(-margin, size + margin), 0, side - 1) for start, side in zip(at, picture.shape))
     return picture[y[:, None], x]
 
