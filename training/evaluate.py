@@ -8,7 +8,8 @@ also what H.264, VP8 and VP9 leave of it at live bitrates. Outputs are rounded t
 last three are measured, each in a stream that starts at the first frame; figures are means over frames, then over
 sequences; metrics.py defines them. Models are the folders that the package loads: their ONNX files are run, not
 PyTorch; --runs takes checkpoints as they are. --pan moves a window over the clips, so many pixels of the truth a frame
-to the right and half as many down: the same windows and frames for each speed named. Prints Markdown. Needs the ffmpeg command for clips and codecs. Measure only on what no training has seen.
+to the right and half as many down; windows have one size for all speeds named. Prints Markdown. Needs the ffmpeg
+command for clips and codecs. Measure only on what no training has seen.
 """
 
 import argparse

@@ -12,7 +12,12 @@ from .networks import ManaLive, Settings
 from .test_train import refused
 
 SMALL = dict(name="any", scale=2, channels=8, encoder_blocks=2, decoder_blocks=1, near=4, near_frames=(4, 5, 6))
-KINDS = (Matching("hard"), Matching("hard", radius=5, patch=5), Matching("soft", patch=5), Matching("soft", radius=3, rest=True))
+KINDS = (
+    Matching("hard"),
+    Matching("hard", radius=5, patch=5),
+    Matching("soft", patch=5),
+    Matching("soft", radius=3, rest=True),
+)
 SIDE, EDGE = 48, 9
 
 
