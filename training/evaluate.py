@@ -1,12 +1,15 @@
 """Measures exported models, and plain resampling beside them, on videos whose truth is known.
 
     python3 -m training.evaluate --models models --vid4 DIR [--vimeo DIR] [--parkour DIR] [--stills DIR]
+    python3 -m training.evaluate --runs training/runs/mana-nano-x2 --vid4 DIR --pan 0 2 4 8
 
 Protocol: the truth is cut to multiples of twice the scale; low resolution is PIL's BICUBIC, 8 bit, and with --codecs
 also what H.264, VP8 and VP9 leave of it at live bitrates. Outputs are rounded to 8 bit. All frames but the first and
 last three are measured, each in a stream that starts at the first frame; figures are means over frames, then over
 sequences; metrics.py defines them. Models are the folders that the package loads: their ONNX files are run, not
-PyTorch. Prints Markdown. Needs the ffmpeg command for clips and codecs. Measure only on what no training has seen.
+PyTorch; --runs takes checkpoints as they are. --pan moves a window over the clips, so many pixels of the truth a frame
+to the right and half as many down; windows have one size for all speeds named. Prints Markdown. Needs the ffmpeg
+command for clips and codecs. Measure only on what no training has seen.
 """
 
 import argparse
@@ -24,12 +27,15 @@ from .conditions import CLEAN, CONDITIONS, through
 from .data import bicubic
 from .exported import Exported
 from .metrics import Meter, mean_figures
+from .measure import panned
 from .report import below_bicubic, metrics_entries, table
 from .sheet import Sheet
+from .trained import Trained
 
 EDGE = 3  # frames at each end of a sequence that are not measured: the others have whole windows
 EXCERPT = (13, 18)  # counting from zero
 SCREENS = "Screens"
+PAN_FRAMES = 20  # that a window has room for at the usual speeds
 RESAMPLED = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -40,7 +46,8 @@ RESAMPLED = {
 
 def main():
     given = arguments()
-    models = find_models(given.models, given.model)
+    models = find_models(given.models, given.model) if given.models else []
+    models += [(run, Trained(run)) for run in given.runs]
     sheet = Sheet() if given.sheet else None
     rows = []
     for title, sequences in chosen_sets(given):
@@ -145,13 +152,23 @@ def chosen_sets(given):
         chosen = [sequence for sequence in sequences if not given.only or sequence.name in given.only]
         if not chosen:
             raise SystemExit(f"--only must name some of {', '.join(sequence.name for sequence in sequences)}.")
-        yield title, chosen
+        if not given.pan:
+            yield title, chosen
+        for pan in given.pan:
+            yield f"{title}, pan {pan}", [under_pan(sequence, pan, given) for sequence in chosen]
+
+
+def under_pan(sequence, pan, given):
+    """A sequence seen by a window that moves `pan` pixels a frame, as large as the fastest of --pan allows."""
+    most = max(given.pan)
+    return datasets.Sequence(sequence.name, lambda: panned(sequence.read()[: given.frames], pan, most))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--models", nargs="+", required=True, help="folders of exported models, or of one")
+    add("--models", nargs="+", help="folders of exported models, or of one")
+    add("--runs", nargs="+", default=[], metavar="RUN", help="folders of runs, whose checkpoints are measured in PyTorch")
     add("--model", nargs="+", metavar="NAME", help="measure only these of them")
     add("--vid4", help="folder of clips, or of folders of PNG frames")
     add("--parkour", help="the same, for the Parkour videos of the MANA paper")
@@ -162,6 +179,7 @@ def arguments():
     add("--lookahead", type=int, nargs="+", choices=range(4), default=[3], help="frames to see after each; default 3")
     add("--codecs", action="store_true", help="also through H.264, VP8 and VP9 at 0.06 and 0.12 bits a pixel")
     add("--excerpt", action="store_true", help=f"only frames {EXCERPT[0]} and {EXCERPT[1]} of each sequence")
+    add("--pan", nargs="+", type=int, default=[], metavar="P", help="with a camera that pans P pixels a frame; one P or more")
     add("--frames", type=int, default=100, metavar="N", help="read at most N frames of each sequence; default 100")
     add("--json", metavar="FILE", help="also write every figure to a file")
     add("--metrics", metavar="FILE", help="write the models' entries of training/metrics.json, which export.py quotes")
@@ -169,6 +187,12 @@ def arguments():
     given = parser.parse_args()
     if not (given.vid4 or given.parkour or given.vimeo or given.stills):
         parser.error("name at least one set: --vid4, --parkour, --vimeo or --stills.")
+    if not (given.models or given.runs):
+        parser.error("name --models or --runs.")
+    if given.pan:
+        given.frames = min(given.frames, PAN_FRAMES)
+    if given.pan and (given.vimeo or given.stills):
+        parser.error("--pan is for the clips of --vid4 and --parkour: leave --vimeo and --stills out.")
     if given.excerpt and (given.vimeo or given.stills):
         parser.error("--excerpt needs longer sequences than those of --vimeo and --stills: leave it or these out.")
     if not shutil.which("ffmpeg"):

@@ -17,8 +17,10 @@ block, R*R keys of its window, C channels, D width of queries and keys, V of val
 
 import numpy as np
 
+from .attention import EPSILON, POOL
 from .graph import Graph
-from .networks import BLOCK, CENTRE, EPSILON, POOL
+from .layers import BLOCK
+from .networks import CENTRE
 
 KEYS = BLOCK // POOL  # keys along a side of a cell: a block's own pixels, pooled
 # All channels of a key outside the picture, where the extra channel of keys inside is 0, and what the queries hold there:
@@ -30,6 +32,8 @@ MOST_BLOCKS = 1024  # along a side: 8192 pixels
 def encode_graph(network):
     """frame [B, 3, h, w], and past [B, C, h, w] of a recurrent network -> feat, and near, key, value as it has them."""
     settings, state = network.settings, arrays(network)
+    if settings.match or settings.feedback:
+        raise SystemExit(f"{settings.name}: networks that match or read their last picture have no ONNX graph yet.")
     c = settings.channels
     g = Graph("encode")
     x = conv(g, state, "first", g.input("frame", ["batch", 3, "height", "width"]))

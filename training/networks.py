@@ -16,11 +16,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .attention import POOL, Attention, Grid
+from .layers import Residual, silent
+from .matching import Matching, luma
+
 WINDOW = 7  # frames; the centre is frame 3
 CENTRE = WINDOW // 2
-BLOCK = 8  # a block of 8x8 pixels asks together
-POOL = 2  # keys and values are those of 2x2 pixels
-EPSILON = 1e-4  # a number that half precision has
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Settings:
     encoder_blocks: int
     decoder_blocks: int
     recurrent: bool = False  # the encoder reads the features of the frame before
+    match: Matching | None = None  # it reads them from where each pixel was
+    feedback: bool = False  # it also reads the picture made of the frame before
     near: int = 0  # channels of the plane that each neighbour gives at the same place; 0: none
     near_frames: tuple = (0, 1, 2, 4, 5, 6)  # neighbours that give one
     dim: int = 0  # width of queries and keys; 0: no attention
@@ -41,6 +44,10 @@ class Settings:
     query_pool: int = 2  # pixels along a side that share a query: 1 or 2
     halo: int = 4  # pixels around a block whose keys it sees
     memory: int = 0  # N, entries of the memory bank; 0: none
+
+    def __post_init__(self):
+        if (self.match or self.feedback) and not self.recurrent:
+            raise ValueError("Only a recurrent network can match, or read its last picture.")
 
     @property
     def grid(self):
@@ -53,134 +60,9 @@ class Settings:
         known = {field.name for field in fields(Settings)}
         if unknown := set(values) - known:
             raise ValueError(f"Unknown settings of a network: {', '.join(sorted(unknown))}.")
+        if isinstance(values.get("match"), dict):
+            values = values | {"match": Matching.of(values["match"])}
         return Settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Blocks of queries and their windows of keys."""
-
-    query_pool: int  # pixels along a side that share a query
-    halo: int  # pixels around a block whose keys it sees
-
-    @property
-    def queries(self):
-        """Queries along a side of a block."""
-        return BLOCK // self.query_pool
-
-    @property
-    def reach(self):
-        """Keys along a side of a window."""
-        return (BLOCK + 2 * self.halo) // POOL
-
-    def offsets(self):
-        """[queries*queries, reach*reach, 2]: pixels (y, x) from each query's centre to each key's, row by row."""
-        query = torch.arange(self.queries) * self.query_pool + (self.query_pool - 1) / 2
-        key = torch.arange(self.reach) * POOL + (POOL - 1) / 2 - self.halo
-        line = key[None, :] - query[:, None]
-        n, m = line.shape
-        y, x = line[:, None, :, None].expand(n, n, m, m), line[None, :, None, :].expand(n, n, m, m)
-        return torch.stack([y, x], -1).reshape(n * n, m * m, 2)
-
-    def query_blocks(self, x):
-        """[N, c, h/pool, w/pool] -> [N, S, queries^2, c]"""
-        return blocks(x, self.queries, self.queries, 0)
-
-    def key_blocks(self, x, fill=0.0):
-        """[N, c, h/2, w/2] -> [N, S, reach^2, c], `fill` outside the picture."""
-        return blocks(x, self.reach, BLOCK // POOL, self.halo // POOL, fill)
-
-    def outside(self, like):
-        """[S, 1, reach^2]: 0 for keys inside the picture, -1e4 for those outside; `like` is a plane [.., h/2, w/2]."""
-        return self.key_blocks(torch.zeros_like(like[:1, :1]), -1e4)[0].transpose(1, 2)
-
-    def plane(self, x, h, w):
-        """[N, S, queries^2, c] -> [N, c, h/pool, w/pool]"""
-        x = x.unflatten(2, (self.queries, self.queries)).unflatten(1, (h // BLOCK, w // BLOCK))
-        return x.permute(0, 5, 1, 3, 2, 4).reshape(len(x), -1, h // self.query_pool, w // self.query_pool)
-
-
-def blocks(x, side, stride, padding, fill=0.0):
-    """x [N, c, h, w] -> [N, S, side*side, c]: the windows of all blocks, row by row, `fill` outside."""
-    n, c = x.shape[:2]
-    x = F.pad(x, [padding] * 4, value=fill)
-    x = x.unfold(2, side, stride).unfold(3, side, stride)  # [N, c, I, J, side, side]
-    return x.permute(0, 2, 3, 4, 5, 1).reshape(n, -1, side * side, c)
-
-
-def unit(x):
-    """x [..., D, h, w] divided by its length over channels, sqrt(|x|^2 + EPSILON): zero stays zero."""
-    return x * (x.float().square().sum(-3, keepdim=True) + EPSILON).rsqrt().to(x.dtype)
-
-
-class Residual(nn.Module):
-    """x + b(relu(a(x))), two 3x3 convolutions of C channels."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.a = nn.Conv2d(channels, channels, 3, padding=1)
-        self.b = silent(nn.Conv2d(channels, channels, 3, padding=1))
-
-    def forward(self, x):
-        return x + self.b(F.relu(self.a(x)))
-
-
-def silent(layer):
-    """Starts a layer at zero: a network that grows by it goes on from where it was."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def pooled(channels, out, pool=POOL):
-    """A convolution that makes one vector of each pool x pool pixels."""
-    return nn.Conv2d(channels, out, pool, stride=pool)
-
-
-class Attention(nn.Module):
-    """Attention of a frame to its window, block by block, and to a learned memory bank."""
-
-    def __init__(self, settings):
-        super().__init__()
-        self.settings = s = settings
-        area, frames = s.query_pool**2, len(s.attend_frames)
-        self.q = pooled(s.channels, s.dim, s.query_pool)
-        self.k = pooled(s.channels, s.dim)
-        self.v = pooled(s.channels, s.value_dim)
-        self.wz = nn.Linear(frames * s.value_dim, area * s.channels)
-        nn.init.normal_(silent(self.wz).weight, std=0.02)
-        self.tau = nn.Parameter(torch.full((frames,), 10.0))  # temperature of the cosine, per neighbour
-        self.std = nn.Parameter(torch.full((frames,), 2.0))  # width of the Gaussian in pixels, per neighbour
-        self.register_buffer("D", s.grid.offsets().square().sum(-1), persistent=False)
-        if s.memory:
-            self.mb = nn.Parameter(torch.randn(s.dim, s.memory) * s.dim**-0.5)
-            self.wm = silent(nn.Linear(s.dim, area * s.channels))
-
-    def keys_values(self, feat):
-        """feat [N, C, h, w] -> key [N, D, h/2, w/2], value [N, V, h/2, w/2]."""
-        return unit(self.k(feat)), self.v(feat)
-
-    def forward(self, feat, keys, values, index):
-        """feat [B, O, C, h, w]; keys, values [B, T, D, h/2, w/2]; index [O, frames]: which of T.
-
-        -> what is added to feat, and the values as the neighbours' weights mix them [B, O, S, Q, frames, V].
-        """
-        s, grid, (b, o, c, h, w) = self.settings, self.settings.grid, feat.shape
-        q = self.q(feat.flatten(0, 1))
-        query = grid.query_blocks(unit(q)).unflatten(0, (b, o))  # [B, O, S, Q, D]
-        key, value = (grid.key_blocks(x.flatten(0, 1)).unflatten(0, (b, -1)) for x in (keys, values))  # [B, T, S, K, D]
-        outside = grid.outside(keys[:, 0])
-        attended = []
-        for t in range(len(s.attend_frames)):
-            logits = (self.tau[t] * query) @ key[:, index[:, t]].transpose(-1, -2)
-            logits = logits + (outside - 0.5 * self.D / self.std[t] ** 2)
-            attended.append(logits.softmax(-1).to(value.dtype) @ value[:, index[:, t]])
-        y = self.wz(torch.cat([x[..., : s.value_dim] for x in attended], -1))  # [B, O, S, Q, area * C]
-        if s.memory:
-            raw = grid.query_blocks(q).unflatten(0, (b, o))
-            y = y + self.wm((raw @ self.mb * s.dim**-0.5).softmax(-1).to(raw.dtype) @ self.mb.t())
-        y = F.pixel_shuffle(grid.plane(y.flatten(0, 1), h, w), s.query_pool)
-        return y.unflatten(0, (b, o)), torch.stack(attended, -2)
 
 
 class ManaLive(nn.Module):
@@ -193,6 +75,14 @@ class ManaLive(nn.Module):
         self.first = nn.Conv2d(3, c, 3, padding=1)
         if s.recurrent:
             self.past = silent(nn.Conv2d(c, c, 3, padding=1))
+        if s.match:
+            self.match = s.match.module()
+            if s.match.both:
+                self.moved = silent(nn.Conv2d(c, c, 3, padding=1, bias=False))
+            if s.match.rest:
+                self.rest = silent(nn.Conv2d(1, c, 3, padding=1, bias=False))
+        if s.feedback:
+            self.told = silent(nn.Conv2d(3 * s.scale**2, c, 3, padding=1, bias=False))
         self.enc = nn.Sequential(*[Residual(c) for _ in range(s.encoder_blocks)])
         if s.near:
             self.near = nn.Conv2d(c, s.near, 1)
@@ -207,11 +97,18 @@ class ManaLive(nn.Module):
         x = self.first(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         if not self.settings.recurrent:
             return self.enc(F.leaky_relu(x, 0.1).flatten(0, 1)).unflatten(0, frames.shape[:2])
-        feats = []
-        for t in range(frames.shape[1]):
-            now = x[:, t] + (self.past(feats[-1]) if feats else self.past.bias[:, None, None])
-            feats.append(self.enc(F.leaky_relu(now, 0.1)))
+        recurrence = Recurrence(self, frames)
+        feats = [self.enc(F.leaky_relu(x[:, 0] + self.past.bias[:, None, None], 0.1))]
+        for t in range(1, frames.shape[1]):
+            feats.append(self.enc(F.leaky_relu(x[:, t] + recurrence.read(t, feats[-1]), 0.1)))
         return torch.stack(feats, 1)
+
+    def alone(self, feat):
+        """feat [B, C, h, w] -> detail [B, 3 scale^2, h, w] of its frame as if all neighbours were copies of it."""
+        s = self.settings
+        if s.near:
+            feat = feat + self.wn(self.near(feat).repeat(1, len(s.near_frames), 1, 1))
+        return self.up(self.dec(feat))
 
     def planes(self, feats):
         """feats [B, T, C, h, w] -> what the fusion reads of neighbours, by name, [B, T, ...]."""
@@ -265,6 +162,45 @@ class ManaLive(nn.Module):
         wanted = F.avg_pool2d(frames[:, centres].flatten(0, 1), s.query_pool)
         wanted = s.grid.query_blocks(wanted).view(*mixed.shape[:4], 1, 3)
         return out, (mixed[..., s.value_dim :].float() - wanted).abs().mean()
+
+
+class Recurrence:
+    """What the encoder reads of the frame before, for frames [B, T, 3, h, w] of a stream in order."""
+
+    def __init__(self, network, frames):
+        self.network, self.settings = network, network.settings
+        if self.settings.match:
+            self.luma = luma(frames)
+            # Without weights, all frames' matches are found at once; others need the memory of one at a time.
+            self.found = network.match.find_all(self.luma) if hasattr(network.match, "find_all") else None
+        if self.settings.feedback:
+            s = self.settings.scale
+            base = F.interpolate(frames.flatten(0, 1), scale_factor=s, mode="bilinear", align_corners=False)
+            self.base = F.pixel_unshuffle(base, s).unflatten(0, frames.shape[:2])  # [B, T, 3 s^2, h, w]
+
+    def read(self, t, feat):
+        """feat [B, C, h, w] of frame t - 1 -> [B, C, h, w], what is added to the first convolution of frame t."""
+        network, s = self.network, self.settings
+        state = feat
+        if s.feedback:
+            detail = network.alone(feat)
+            picture = (self.base[:, t - 1] + detail).clamp(0, 1)
+            state = torch.cat([feat, picture.to(feat.dtype)], 1)
+        if s.match:
+            found = self.found[t - 1] if self.found else network.match.find(self.luma[:, t], self.luma[:, t - 1])
+            state, left = network.match.fetch(state, found)
+        there = state[:, : s.channels]
+        if s.match and s.match.both:
+            weights = torch.cat([network.past.weight, network.moved.weight], 1)
+            read = F.conv2d(torch.cat([feat, there], 1), weights, network.past.bias, padding=1)
+        else:
+            read = network.past(there)
+        if s.match and s.match.rest:
+            read = read + network.rest(left)
+        if s.feedback:
+            # Against the frame's own enlargement: where the match is right, what is left is detail.
+            read = read + network.told(state[:, s.channels :] - self.base[:, t])
+        return read
 
 
 def window(centres, count, lookahead):

@@ -15,7 +15,8 @@ import torch
 from .cost import cost
 from .golden import HEIGHT, WIDTH, golden_bytes
 from .graph import Graph
-from .networks import BLOCK, CENTRE, WINDOW, ManaLive, Settings
+from .layers import BLOCK
+from .networks import CENTRE, WINDOW, ManaLive, Settings
 
 # Neighbours give planes of some slots only, and there is no attention: what a manifest may leave out.
 SETTINGS = Settings(

@@ -139,6 +139,42 @@ def check_samples(folder):
     segments.NOISY, segments.SUBSAMPLED = usual
 
 
+def check_camera():
+    """A camera that pans over a still: each frame is its window, low resolution what the whole picture's would be."""
+    still = photo((160, 160))
+    truth = np.stack([still] * 6)
+    for scale, coded in ((2, False), (4, False), (2, True), (4, True)):
+        low = bicubic(truth, scale)
+        patch, speeds = 16, []
+        for seed in range(20):
+            small, large = segments.panned(np.random.default_rng(seed), low, truth, scale, patch, coded)
+            assert small.shape == (6, patch, patch, 3) and large.shape == (6, patch * scale, patch * scale, 3)
+            path = [place(still, frame) for frame in large]
+            speeds.append(np.abs(np.diff(path, axis=0)).max())
+            for frame, (y, x) in zip(small, path):
+                if coded:
+                    assert y % scale == x % scale == 0
+                    assert np.array_equal(frame, low[0, y // scale :, x // scale :][:patch, :patch])
+                else:
+                    # Shrunk with all that surrounds it; at the picture's own edges the filter sees less.
+                    top, left = y % scale, x % scale
+                    whole = bicubic(still[None, top : 160 - scale + top, left : 160 - scale + left], scale)[0]
+                    wanted = whole[y // scale :, x // scale :][:patch, :patch]
+                    inside = [slice(2 if at < 12 else 0, -2 if at + patch * scale > 148 else None) for at in (y, x)]
+                    assert np.abs(frame[tuple(inside)].astype(int) - wanted[tuple(inside)]).max() <= 1
+        assert max(speeds) > 8 and min(speeds) < 5
+
+
+def place(picture, window):
+    """y and x of a window in a picture."""
+    size = window.shape[0]
+    corners = np.lib.stride_tricks.sliding_window_view(picture[..., 0], (size, size))
+    same = (corners[:, :, ::5, ::5] == window[::5, ::5, 0]).all((2, 3))
+    (at,) = np.argwhere(same).tolist()
+    assert np.array_equal(picture[at[0] : at[0] + size, at[1] : at[1] + size], window)
+    return at
+
+
 def check_vimeo(folder):
     """The 6 % of the clips that move most, kept in a list; a list of other clips is refused."""
     try:
@@ -215,7 +251,7 @@ def check_sheet(folder):
 
 def main():
     torch.set_num_threads(1)
-    for check in (check_colour, check_choose, check_seeds, check_pan, check_report):
+    for check in (check_colour, check_choose, check_seeds, check_pan, check_camera, check_report):
         check()
         print(check.__doc__)
     for check in (check_rate, check_rotation, check_samples, check_vimeo, check_screens, check_sheet):

@@ -21,7 +21,9 @@ from .export import manifest
 from .exported import Exported, Spans
 from .metrics import C1, C2, MOST_DB, TAPS, Meter, ssim
 from .live_graph import encode_graph, fuse_graph
-from .networks import ManaLive, Settings
+from .measure import panned
+from .networks import ManaLive, Settings, save
+from .trained import Trained
 
 FIXTURE = Path(__file__).parent.parent / "test" / "fixtures" / "evaluate"
 MODELS = Path(__file__).parent.parent / "models"
@@ -150,6 +152,39 @@ def check_stream(settings):
     return worst
 
 
+def check_trained(settings):
+    """A run's checkpoint gives the pictures that its exported model gives, whatever the size."""
+    torch.manual_seed(1)
+    network = ManaLive(Settings(**dict(scale=2) | settings, name="test", channels=16, encoder_blocks=1, decoder_blocks=1))
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        (Path(folder) / "test").mkdir()
+        save(Path(folder) / "test" / "test", network)
+        trained = Trained(Path(folder) / "test")
+    stream = np.random.default_rng(1).integers(0, 256, (6, 20, 28, 3), dtype=np.uint8)
+    outs = dict(trained.upscale(stream, (2, 4), (0, 3)))
+    padded = np.pad(stream, [(0, 0), (0, 4), (0, 4), (0, 0)], "edge")
+    tensor = torch.from_numpy(padded).permute(0, 3, 1, 2)[None].float() / 255
+    for lookahead in (0, 3):
+        with torch.no_grad():
+            wanted = network(tensor, (2, 4), lookahead)[0].permute(0, 2, 3, 1).clamp(0, 1).numpy() * 255
+        got = np.stack([outs[centre][lookahead] for centre in (2, 4)])
+        height, width = (side * trained.scale for side in stream.shape[1:3])
+        assert got.shape == (2, height, width, 3) and np.abs(got - wanted[:, :height, :width]).max() < 0.51
+
+
+def check_panned():
+    """A window that pans over a still sees it move; at all speeds it has the size that the fastest leaves."""
+    still = np.random.default_rng(1).integers(0, 256, (1, 200, 300, 3), dtype=np.uint8).repeat(8, 0)
+    for pan in (0, 2, 5):
+        clip = panned(still, pan, 5)
+        assert clip.shape == (8, 160, 256, 3)
+        for t in range(8):
+            y, x = pan * t // 2, pan * t
+            assert np.array_equal(clip[t], still[0, y : y + 160, x : x + 256])
+
+
 def check_spans():
     """Tiles cover a side, and their weights sum to one everywhere."""
     for side in (1, 64, 65, 100, 112, 113, 400):
@@ -175,7 +210,9 @@ def main():
     check_metrics()
     check_fixture()
     check_spans()
+    check_panned()
     for settings in NETWORKS:
+        check_trained(settings)
         print(f"{settings}: max error {check_stream(settings):.1e}")
     for path in sorted(Path(given.models).glob("*/manifest.json")):
         error = check_golden(path.parent)

@@ -4,18 +4,24 @@
 """
 
 import json
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from .data import FRAMES, VARIANTS, bicubic
+from .loop import Samples, is_held
 from .networks import ManaLive, Settings
 from . import train
 from .train import Run
 
-SIDE, COUNT, STEPS = 96, 3, 4
+SIDE, COUNT, STEPS = 128, 3, 4
 NETWORK = dict(name="any", scale=2, channels=8, encoder_blocks=1, decoder_blocks=1)
 STAGE = dict(steps=STEPS, batch=2, frames=4, patch=16, guide=0.3)
 
@@ -88,6 +94,46 @@ def check_stages(folder):
     check_equal(whole, torch.load(middle / "last.pt"))
 
 
+def check_stop(folder):
+    """Stopped at any step, by the caller or by a signal, saved now and then: the run goes on as if it had not been."""
+    config = {"seed": 1, "network": NETWORK, "stages": [STAGE]}
+    assert train.train(config, folder, folder / "at once")
+    whole = torch.load(folder / "at once" / "last.pt")
+    lines = (folder / "at once" / "log.jsonl").read_text()
+    assert train.train(config, folder, folder / "at once") and lines == (folder / "at once" / "log.jsonl").read_text()
+
+    asked = iter([False, True] * STEPS)
+    starts = 1
+    while not train.train(config, folder, folder / "often", stop=lambda: next(asked)):
+        starts += 1
+    assert starts > 2
+    check_equal(whole, torch.load(folder / "often" / "last.pt"))
+    assert len((folder / "often" / "log.jsonl").read_text().splitlines()) == 1
+
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config | {"stages": [STAGE | {"steps": 100_000}]}))
+    run = folder / "told"
+    command = [sys.executable, "-m", "training.train", "--config", path, "--segments", folder, "--run", run]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        while not is_held(run / "log.jsonl"):
+            time.sleep(0.1)
+        refused("Another process", lambda: train.train(config, folder, run))
+        time.sleep(3)
+        child.send_signal(signal.SIGTERM)
+        said, _ = child.communicate(timeout=60)
+    assert child.returncode == 0 and "Stopped and saved" in said, said
+    assert 0 < torch.load(run / "last.pt")["step"] < 100_000
+
+
+def check_loaders(folder):
+    """Samples that threads make ahead are those that the step would have made, in its order."""
+    run = Run({"seed": 1, "network": NETWORK, "stages": [STAGE]}, 0, folder, folder, 1)
+    with Samples(run.prepare, range(6), 3) as ahead, Samples(run.prepare, range(6), 0) as now:
+        for _ in range(6):
+            for one, two in zip(next(ahead), next(now)):
+                assert torch.equal(torch.as_tensor(one), torch.as_tensor(two))
+
+
 def check_plan(folder):
     """A run goes on with the settings and the seed it was begun with, and from checkpoints that hold no plan."""
     config = {"seed": 1, "network": NETWORK, "stages": [STAGE]}
@@ -130,7 +176,9 @@ def main():
         write_segments(Path(folder))
         check_stages(Path(folder))
         check_plan(Path(folder))
-    print("stages follow each other, and other plans are refused")
+        check_loaders(Path(folder))
+        check_stop(Path(folder))
+    print("stages follow each other, other plans are refused, signals stop a run to the step")
 
 
 if __name__ == "__main__":

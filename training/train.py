@@ -5,12 +5,12 @@
 Runs the stages of the configuration one after another, or the one that --stage names. RUN gets `log.jsonl` (a line a
 measurement), `last.pt` (everything a resumed run needs: weights, EMA, optimiser, step, configuration) and
 `<name>.pt` + `<name>.json`: the EMA's weights and settings, what export and evaluate read. The same command goes on where a
-run stopped, to the step: samples are drawn from the seed and the step alone.
+run stopped, to the step: samples are drawn from the seed and the step alone. A run is saved every few minutes, and when it
+is told to stop (SIGTERM, Ctrl-C). On a GPU, --loaders threads prepare the samples of the next steps.
 """
 
 import argparse
 import copy
-import json
 import time
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import yaml
 
+from .loop import LastLine, Samples, Stop, alone
 from .measure import Measure
 from .networks import WINDOW, ManaLive, Settings, save
 from .segments import Segments
@@ -34,12 +35,15 @@ DEFAULTS = {
     "guide": 0.0,  # weight of the colour rebuilt by attention in the loss, falling to 0 at half of the steps
     "short": 0.3,  # part of the steps with a lookahead of 0, 1 or 2 frames
     "still": 0.0,  # part of the samples that come to rest
+    "pan": 0.0,  # part of the samples seen by a camera that pans by up to 16 pixels of the truth a frame
     "damp": 1.0,  # factor of the recurrence's weights at the start of the stage
 }
+SAMPLE = ("batch", "frames", "patch", "codec", "still", "pan")
 WARM_UP = 100
 EMA = 0.999
 CLIP = 0.5  # norm of the gradient
 EVERY = 500  # steps between measurements
+SAVE_SECONDS = 120  # between checkpoints
 
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
@@ -48,7 +52,7 @@ LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
 def charbonnier(error):
     """A smooth L1 of an error [..., 3, h, w], half of it on luma: where people look, and where PSNR is measured."""
     error = error.float()
-    luma = (error * LUMA).sum(-3)
+    luma = (error * LUMA.to(error.device)).sum(-3)
     return 0.5 * sum(torch.sqrt(part.square() + 1e-6).mean() for part in (error, luma))
 
 
@@ -91,14 +95,14 @@ def moved_blocks(state, encoder_blocks):
 class Run:
     """One stage of training: state that can be saved and taken up again."""
 
-    def __init__(self, config, number, segments, folder, threads):
+    def __init__(self, config, number, segments, folder, threads, device="cpu", loaders=0):
         torch.set_num_threads(threads)
-        self.config, self.number = config, number
+        self.config, self.number, self.device, self.loaders = config, number, device, loaders
         self.plan = plan(config, number)
         self.stage, self.seed = self.plan["stages"][-1], self.plan["seed"]
         torch.manual_seed(self.seed)
         self.folder = Path(folder)
-        self.network = ManaLive(Settings.of(config["network"]))
+        self.network = ManaLive(Settings.of(config["network"])).to(device)
         self.ema = copy.deepcopy(self.network).eval()
         self.optimiser = self.adam([])
         self.segments = Segments(segments, "train", self.network.settings.scale)
@@ -149,21 +153,28 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
 
     def save(self):
+        save(self.folder / self.network.settings.name, self.ema)
         part = self.folder / "last.part"
         torch.save(self.state(), part)
         part.replace(self.folder / "last.pt")
-        save(self.folder / self.network.settings.name, self.ema)
 
-    def train_step(self):
-        stage, rng = self.stage, np.random.default_rng((self.seed, self.number, self.step))
-        low, truth = self.segments.sample(rng, *(stage[name] for name in ("batch", "frames", "patch", "codec", "still")))
+    def prepare(self, step):
+        """The samples of a step, which its number alone decides: low, truth of the outputs, centres, lookahead."""
+        stage, rng = self.stage, np.random.default_rng((self.seed, self.number, step))
+        low, truth = self.segments.sample(rng, *(stage[name] for name in SAMPLE))
         # All but the first: a stream is long.
         centres = np.sort(rng.choice(np.arange(1, stage["frames"]), stage["outputs"], replace=False))
         lookahead = int(rng.integers(0, 3)) if rng.random() < stage["short"] else WINDOW // 2
+        return low, truth[:, centres], torch.from_numpy(centres), lookahead
+
+    def train_step(self, samples=None):
+        stage = self.stage
+        low, truth, centres, lookahead = samples or self.prepare(self.step)
+        low, truth = (x.to(self.device, non_blocking=True) for x in (low, truth))
         guide = stage["guide"] * max(0.0, 1 - 2 * self.step / stage["steps"])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            out, mismatch = self.network.stream(low, torch.from_numpy(centres), lookahead, guided=guide > 0)
-        loss = charbonnier(out - truth[:, centres]) + guide * mismatch
+        with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+            out, mismatch = self.network.stream(low, centres, lookahead, guided=guide > 0)
+        loss = charbonnier(out - truth) + guide * mismatch
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.step, stage) * group["factor"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -175,46 +186,64 @@ class Run:
             keep = min(EMA, self.step / (self.step + 10))
             for mean, value in zip(self.ema.state_dict().values(), self.network.state_dict().values()):
                 mean.lerp_(value, 1 - keep)
-        return float(loss.detach())
+        return loss.detach()
 
-    def train(self, measure):
-        log = (self.folder / "log.jsonl").open("a", buffering=1)
-        losses, began = [], time.time()
-        while self.step < self.stage["steps"]:
-            losses.append(self.train_step())
-            if self.step % EVERY and self.step < self.stage["steps"]:
-                continue
+    def train(self, measure, stop):
+        """Goes on to the end of the stage, or until `stop` says so: then it is saved, and False comes back."""
+        log, losses, began, saved = LastLine(self.folder / "log.jsonl"), [], time.time(), time.time()
+        steps = self.stage["steps"]
+
+        def keep():
+            nonlocal began, saved
             self.seconds += time.time() - began
             self.save()
-            scores = measure(self.ema) if measure else {}
-            line = {"stage": self.number, "step": self.step, "seconds": round(self.seconds), **scores}
-            line["loss"] = round(float(np.mean(losses)), 5)
-            log.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
-            losses, began = [], time.time()
+            began = saved = time.time()
+
+        with Samples(self.prepare, range(self.step, steps), self.loaders) as samples:
+            while True:
+                due = self.step and (self.step % EVERY == 0 or self.step == steps)
+                if due and log.at != (self.number, self.step):
+                    keep()
+                    scores = measure(self.ema) if measure else {}
+                    line = {"stage": self.number, "step": self.step, "seconds": round(self.seconds), **scores}
+                    if losses:
+                        line["loss"] = round(float(torch.stack(losses).mean()), 5)
+                    log.write(line)
+                    losses, began = [], time.time()
+                if self.step == steps:
+                    return True
+                if stop():
+                    keep()
+                    return False
+                losses.append(self.train_step(next(samples)))
+                if time.time() - saved > SAVE_SECONDS:
+                    keep()
 
 
-def train(config, segments, folder, vid4=None, stage=None, threads=1):
-    """Runs the stages of a configuration, or goes on with them; see the top of this file."""
+def train(config, segments, folder, vid4=None, stage=None, threads=1, device="cpu", loaders=0, stop=lambda: False):
+    """Runs the stages of a configuration, or goes on with them; see the top of this file. -> whether it came to the end."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    last = folder / "last.pt"
-    saved = torch.load(last) if last.exists() else None
-    if stage:
-        check_before(saved, stage)
-    measure = Measure(segments, config["network"]["scale"], vid4)
-    for number in range(len(config["stages"])) if stage is None else [stage]:
-        if saved and saved["stage"] > number:
-            continue
-        run = Run(config, number, segments, folder, threads)
-        if saved and saved["stage"] == number:
-            run.resume(saved)
-        elif saved:
-            run.start_from(saved["ema"], strict=True)
-        elif "start" in config:
-            run.start_from(torch.load(config["start"], map_location="cpu"))
-        run.train(measure)
-        saved = run.state()
+    with alone(folder / "log.jsonl"):
+        last = folder / "last.pt"
+        saved = torch.load(last, map_location="cpu") if last.exists() else None
+        if stage:
+            check_before(saved, stage)
+        measure = Measure(segments, config["network"]["scale"], vid4)
+        for number in range(len(config["stages"])) if stage is None else [stage]:
+            if saved and saved["stage"] > number:
+                continue
+            run = Run(config, number, segments, folder, threads, device, loaders)
+            if saved and saved["stage"] == number:
+                run.resume(saved)
+            elif saved:
+                run.start_from(saved["ema"], strict=True)
+            elif "start" in config:
+                run.start_from(torch.load(config["start"], map_location="cpu"))
+            if not run.train(measure, stop):
+                return False
+            saved = run.state()
+    return True
 
 
 def check_before(saved, stage):
@@ -235,9 +264,15 @@ def main():
     parser.add_argument("--stage", type=int, help="number of the one stage to run, from 0; default: all")
     parser.add_argument("--vid4", help="folder of Vid4, to measure with while training")
     parser.add_argument("--threads", type=int, default=1, help="one process a core is faster than two threads")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--loaders", type=int, default=0, help="threads that prepare samples ahead; for a GPU, 4 to 8")
+    parser.add_argument("--child", action="store_true", help="stop when the process that started this one has ended")
     given = parser.parse_args()
     config = yaml.safe_load(Path(given.config).read_text())
-    train(config, given.segments, given.run, given.vid4, given.stage, given.threads)
+    stop = Stop(given.child)
+    work = (given.vid4, given.stage, given.threads, given.device, given.loaders, stop)
+    if not train(config, given.segments, given.run, *work):
+        print("Stopped and saved: the same command goes on from here.", flush=True)
 
 
 if __name__ == "__main__":
