@@ -42,8 +42,8 @@ const WARM_UP = 0.2;
 /** Growth a minute that is called none. */
 const MOST = { pss: 1, heap: 0.05, inside: 0.2, workers: 0.05, engineBytes: 0.05 } as const;
 
-/** Judges a soak. */
-export function verdict({ samples, incidents, errors, left }: Seen): Verdict {
+/** Judges a soak. @param punctual what was found of all that must be on time */
+export function verdict({ samples, incidents, errors, left }: Seen, punctual: readonly Finding[]): Verdict {
   const warm = samples.slice(Math.floor(samples.length * WARM_UP));
   const trend = (value: (sample: Sample) => number): Trend => trendOf(warm.map((one) => [one.seconds, value(one)]));
   const all = (value: (state: SoakState['tracks'][number]) => number) => (sample: Sample) =>
@@ -64,6 +64,7 @@ export function verdict({ samples, incidents, errors, left }: Seen): Verdict {
   const received = last.reduce((sum, { stats }) => sum + stats.framesReceived, 0);
   const network = last.reduce((sum, { stats }) => sum + stats.framesByLevel.full + stats.framesByLevel.short, 0);
   const findings: Finding[] = [
+    ...punctual,
     { what: 'no error', holds: errors.length === 0, figure: errors.slice(0, 3).join('; ') || 'none' },
     {
       what: 'tracks live',
@@ -121,7 +122,10 @@ function tally(names: readonly string[]): string {
   return [...counts].map(([name, count]) => `${count} ${name}`).join(', ') || 'none';
 }
 
+export function findingText({ what, holds, figure }: Finding): string {
+  return `  ${holds ? 'ok    ' : 'FAILED'}  ${what}: ${figure}`;
+}
+
 export function verdictText({ passed, findings }: Verdict): string {
-  const lines = findings.map(({ what, holds, figure }) => `  ${holds ? 'ok    ' : 'FAILED'}  ${what}: ${figure}`);
-  return [...lines, passed ? 'The soak passed.' : 'The soak FAILED.'].join('\n');
+  return [...findings.map(findingText), passed ? 'The soak passed.' : 'The soak FAILED.'].join('\n');
 }

@@ -38,8 +38,15 @@ async function probe(from: MediaStreamTrack, to: MediaStreamTrack, count: number
   });
 }
 
-/** A canvas and an oscillator that beeps once a second; how late the beeps are beside the source's. */
-export async function delayed(count: number): Promise<{
+/**
+ * A canvas and an oscillator that beeps once a second; how late the beeps are beside the source's.
+ * @param count of beeps
+ * @param nearMs how near to the video's delay the audio's must be before they are heard
+ */
+export async function delayed(
+  count: number,
+  nearMs = 50,
+): Promise<{
   before: number;
   beeps: number;
   audioMs: number;
@@ -73,7 +80,7 @@ export async function delayed(count: number): Promise<{
   const before = upscaled.audioDelayMs ?? Number.NaN;
   await until('the delayed audio', () => upscaled.audio === 'delayed');
   // Three frames of lookahead at ten frames a second.
-  await until('the delay', () => (upscaled.audioDelayMs ?? 0) > 250 && Math.abs(upscaled.audioOffsetMs ?? 99) < 50);
+  await until('the delay', () => (upscaled.audioDelayMs ?? 0) > 250 && Math.abs(upscaled.audioOffsetMs ?? 99) < nearMs);
   const [late] = upscaled.stream.getAudioTracks() as [MediaStreamTrack];
   const all = (await probe(audio, late, count)).sort((a, b) => a - b);
   const result = {

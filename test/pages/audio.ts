@@ -296,11 +296,15 @@ export async function jitterBuffer(): Promise<{
   return { states, contexts: contexts.length - before, target, after };
 }
 
-/** A remote track by way of the worklet: its sound comes out, later. */
-export async function remoteTrack(): Promise<{ toldMs: number; count: number }> {
+/** A remote track by way of the worklet: its sound comes out, later. With `exact`, once the delay is what it should be. */
+export async function remoteTrack(exact = false): Promise<{ audioMs: number; toldMs: number; count: number }> {
   const { stream, close } = await received();
   const upscaled = await upscaleStream(stream, OPTIONS);
   await until('the network', () => upscaled.audio === 'delayed' && upscaled.video.stats().backend !== null);
+  if (exact) {
+    await sleep(1000);
+    await until('the delay', () => settled(upscaled));
+  }
   const [heard, late] = [beeps(audioOf(stream)), beeps(audioOf(upscaled.stream))];
   await until('beeps', () => late.at.length > 5);
   heard.stop();
@@ -308,5 +312,6 @@ export async function remoteTrack(): Promise<{ toldMs: number; count: number }> 
   const toldMs = upscaled.audioDelayMs ?? Number.NaN;
   upscaled.dispose();
   close();
-  return { toldMs, count: delays(heard, late).length };
+  const all = delays(heard, late).map(({ ms }) => ms);
+  return { audioMs: median(all), toldMs, count: all.length };
 }
