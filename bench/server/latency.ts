@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SeenPicture } from '../../test/pages/whep.js';
+import type { SeenPicture } from '../../test/pages/numbered-pictures.js';
 import { faults } from '../../test/support/whep-rig.js';
 import { withRig } from './rig.js';
 

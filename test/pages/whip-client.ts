@@ -1,6 +1,6 @@
 /** Publishes with a WHIP client that others wrote. */
 import { WHIPClient } from '@eyevinn/whip-web-client';
-import { type NumberedVideo, numberedVideo } from './whep.js';
+import { type NumberedVideo, numberedVideo } from './numbered-pictures.js';
 
 type Settings = ConstructorParameters<typeof WHIPClient>[0];
 

@@ -1,6 +1,6 @@
 import { createServer } from 'mana-upscale/server';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { findAiortc, watchWithAiortc } from '../support/aiortc.js';
 import { inPage, launchFirefox, openPage, type PageOpener } from '../support/browser.js';
 import { openChromium } from '../support/shared-browser.js';

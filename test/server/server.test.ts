@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'mana-upscale/server';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { inPage, openPage, type PageOpener } from '../support/browser.js';
 import { openChromium } from '../support/shared-browser.js';
 import { faults, until } from '../support/whep-rig.js';

@@ -13,7 +13,7 @@ import { Mutator } from '../fuzz/mutate.js';
 import { targets as datagramTargets } from '../fuzz/targets/datagrams.js';
 import { overTcp, REQUESTS } from '../fuzz/targets/http.js';
 import { targets as textTargets } from '../fuzz/targets/sdp.js';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import type { PageOpener } from '../support/browser.js';
 import { openChromium } from '../support/shared-browser.js';
 import { faults, startRig, until, type WhepRig } from '../support/whep-rig.js';

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { installWithApt } from '../../scripts/find-browser.mjs';
-import { readPicture, type SeenPicture } from '../pages/whep.js';
+import { readPicture, type SeenPicture } from '../pages/numbered-pictures.js';
 
 const SCRIPT = fileURLToPath(new URL('./whep_viewer.py', import.meta.url));
 /** The system's own comes first: it is the one that apt installs for. */

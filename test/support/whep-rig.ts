@@ -1,9 +1,8 @@
 import type { Page } from 'puppeteer-core';
-import { inject } from 'vitest';
 import type { PeerSession, Rooms, WatchedVideo } from '../../src/server/rooms.js';
 import type { RoomEvent, RoomsOptions } from '../../src/server/rtc/options.js';
 import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { inPage, openPage, type PageOpener } from './browser.js';
 
 /**
@@ -19,8 +18,8 @@ export interface WhepRig {
   readonly events: RoomEvent[];
   publish(id: string, stream: string, options: PublishOptions): Promise<PeerSession>;
   watch(id: string, stream: string, options?: WatchOptions): Promise<PeerSession>;
-  /** Waits until a viewer has seen so many more pictures, and gives them. */
-  seen(id: string, count: number, timeoutMs?: number): Promise<SeenPicture[]>;
+  /** Waits until a viewer has seen so many more pictures, and gives them. @throws when they do not come */
+  seen(id: string, count: number): Promise<SeenPicture[]>;
   run<T>(name: string, ...args: unknown[]): Promise<T>;
   close(): Promise<void>;
 }
@@ -41,13 +40,17 @@ export interface WatchOptions {
   readonly audio?: boolean;
 }
 
-/** Rooms on loopback and a page that publishes and watches. */
+/**
+ * Rooms on loopback and a page that publishes and watches.
+ * @param pages address of an empty page on the server of test pages
+ */
 export async function startRig(
   browser: PageOpener,
+  pages: string,
   options: Partial<RoomsOptions> = {},
   seams: RoomsSeams = {},
 ): Promise<WhepRig> {
-  const { page } = await openPage(browser, inject('pages'));
+  const { page } = await openPage(browser, pages);
   const events: RoomEvent[] = [];
   const rooms = createRooms(
     {
@@ -78,7 +81,11 @@ export async function startRig(
       await run('answer', id, session.answerSdp);
       return session;
     },
-    seen: (id, count, timeoutMs) => run('seen', id, count, timeoutMs ?? 15_000),
+    seen: async (id, count) => {
+      const pictures = await run<SeenPicture[]>('seen', id, count);
+      if (pictures.length < count) throw new Error(`${id} has seen ${pictures.length} pictures in place of ${count}.`);
+      return pictures;
+    },
     close: async () => {
       await rooms.close('The test is over.');
       await page.close();
@@ -101,15 +108,14 @@ export function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
   return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
 }
 
-/** Waits for something, 15 s at most. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
+/** How long something is waited for: a guard against hanging. */
+const HANGS_MS = 240_000;
+
+/** Waits for something. @throws when it does not come about */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + HANGS_MS;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`${what} did not come about in time.`);
+    if (performance.now() > end) throw new Error(`${what} did not come about.`);
     await new Promise((done) => setTimeout(done, 20));
   }
 }
