@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeenPicture } from '../../test/pages/numbered-pictures.js';
-import { faults } from '../../test/support/whep-rig.js';
+import { faults } from '../../test/support/seen.js';
 import { withRig } from './rig.js';
 
 /** From drawing a picture to seeing it, as sent and upscaled, in one run. */

@@ -5,12 +5,6 @@ import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { inPage, openPage, type PageOpener } from './browser.js';
 
-/**
- * The tolerance of patches' mean Y, Cb and Cr, in levels of 255: what codecs make of flat colour in the first pictures of a
- * stream. The colours of neighbouring numbers differ by 40 and more.
- */
-export const TOLERANCE = 16;
-
 /** A browser and rooms, with signalling by calls. */
 export interface WhepRig {
   readonly page: Page;
@@ -91,21 +85,6 @@ export async function startRig(
       await page.close();
     },
   };
-}
-
-/**
- * What is wrong with pictures: those that are no published picture, or come in the wrong order. A picture that is made of
- * parts of two, or of the wrong references, has patches of another number's colours.
- */
-export function faults(pictures: readonly SeenPicture[], tolerance = TOLERANCE): SeenPicture[] {
-  return pictures.filter(
-    ({ number, error }, index) => number < 0 || error > tolerance || number <= (pictures[index - 1]?.number ?? -1),
-  );
-}
-
-/** Without repetitions: the picture at which one source takes over from another may come from both. */
-export function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
-  return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
 }
 
 /** How long something is waited for: a guard against hanging. */
