@@ -3,7 +3,7 @@ import type { RoomsOptions } from '../../src/server/rtc/options.js';
 import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/numbered-pictures.js';
 import type { PageOpener } from '../support/browser.js';
-import { distinct, faults, setbacks, wrong } from '../support/seen.js';
+import { faults, setbacks, wrong } from '../support/seen.js';
 import { openChromium } from '../support/shared-browser.js';
 import { impairment } from '../support/whep-impair.js';
 import { passThrough } from '../support/whep-processor.js';
@@ -144,15 +144,17 @@ describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
       levelReason: 'A test.',
       viewers: { source: 1, upscaled: 2 },
     });
-    for (const busy of [true, false, true, false]) {
+    const seen: SeenPicture[] = [];
+    const switches = [true, false, true, false];
+    for (const busy of switches) {
       processor.busy(busy);
-      const pictures = await rig.seen('v', 20);
-      expect(repeats(pictures)).toBeLessThanOrEqual(1);
-      expect(faults(distinct(pictures))).toEqual([]);
+      seen.push(...(await rig.seen('v', 20)));
     }
-    const pictures = await rig.seen('v2', 60);
-    expect(repeats(pictures)).toBeLessThanOrEqual(4);
-    expect(faults(distinct(pictures))).toEqual([]);
+    // A source that takes over may lag behind the other one, and shows the last pictures once more.
+    for (const pictures of [seen, await rig.seen('v2', 60)]) {
+      expect(wrong(pictures)).toEqual([]);
+      expect(setbacks(pictures).length).toBeLessThanOrEqual(switches.length);
+    }
     expect(processor.bitrates).not.toEqual([]);
     await viewer.close('Enough.');
     expect(processor.closed).toBe(false);
@@ -250,10 +252,6 @@ async function seenUntil(id: string, width: number): Promise<SeenPicture[]> {
     return pictures.at(-1)?.width === width;
   });
   return pictures;
-}
-
-function repeats(pictures: readonly SeenPicture[]): number {
-  return pictures.length - distinct(pictures).length;
 }
 
 /** UDP sockets, and timers that keep the process: none of them is the test's own. */
