@@ -160,7 +160,9 @@ class Stage {
     const names = { cname: 'a', streamId: 'b' };
     const plan = planViewer(offer, { videoCodec: 'vp8', audio: true }, names, () => ssrcs.shift()!);
     const transport = receiver as unknown as Transport;
-    this.#broadcast.add(new Viewer(video, video, plan, 'a', transport, { keyframeWanted: () => {}, feedback: () => {} }));
+    this.#broadcast.add(
+      new Viewer(video, video, plan, 'a', transport, { keyframeWanted: () => {}, feedback: () => {} }),
+    );
     return receiver;
   }
 

@@ -184,8 +184,8 @@ it('too many connections of one address, and too many upgrades, are refused', as
   first.socket.close();
   await first.closed;
   await client(rig);
-  const limited = await httpRig({ limits: { requestsPerSecond: 2 } });
-  const all = await Promise.allSettled(Array.from({ length: 8 }, () => refusedWith(limited, {})));
+  const limited = await httpRig({ limits: { requestsPerSecond: 1 } });
+  const all = await Promise.allSettled(Array.from({ length: 20 }, () => refusedWith(limited, {})));
   expect(all.filter((one) => one.status === 'fulfilled' && one.value === 429).length).toBeGreaterThanOrEqual(4);
 });
 
@@ -217,7 +217,7 @@ it('binary, oversize and broken frames end the connection, and only that', async
 });
 
 it('floods of messages and of pings end the connection', async () => {
-  const rig = await httpRig({ limits: { messagesPerSecond: 5 } });
+  const rig = await httpRig({ limits: { messagesPerSecond: 5 } }, new VirtualClock());
   const flood = await client(rig);
   for (let message = 0; message < 50; message++) flood.send('{}');
   expect(await flood.closed).toMatchObject({ code: 1008 });
