@@ -50,11 +50,12 @@ export class Attack {
     this.#watching = watching;
   }
 
-  /** Opens two peers that have keys, one of whom watches the stream. */
+  /** Opens two peers and waits until they have keys; one of them watches the stream. */
   static async open(target: AttackTarget): Promise<Attack> {
     const { rooms } = target;
     const publishing = await HostilePeer.open('sendonly', (offer) => rooms.publish('hostile', offer));
     const watching = await HostilePeer.open('recvonly', (offer) => rooms.watch('a', 'source', offer));
+    for (const peer of [publishing, watching]) await until('the hostile peer to connect', () => peer.connected);
     const ports = [...target.answers, publishing.session.answerSdp].map((answer) => serverSide(answer).port);
     return new Attack(target, ports, publishing, watching);
   }
@@ -158,7 +159,6 @@ export class Attack {
   }
 
   async #media(peer: HostilePeer, running: () => boolean): Promise<void> {
-    await until('the hostile peer to connect', () => peer.connected);
     const ssrc = Number(/a=ssrc:(\d+)/.exec(peer.session.answerSdp)?.[1] ?? 0);
     const rtp = new Mutator(seedsOf('rtp-header'), 6);
     const rtcp = new Mutator(seedsOf('rtcp'), 7);

@@ -5,6 +5,9 @@ import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
 import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { inPage, openPage, type PageOpener } from './browser.js';
 
+/** How long something is waited for: a guard against hanging. */
+const HANGS_MS = 240_000;
+
 /** A browser and rooms, with signalling by calls. */
 export interface WhepRig {
   readonly page: Page;
@@ -50,6 +53,7 @@ export async function startRig(
     {
       network: { host: '127.0.0.1' },
       ...options,
+      limits: { connectTimeoutMs: HANGS_MS, ...options.limits },
       onEvent: (event) => {
         events.push(event);
         options.onEvent?.(event);
@@ -86,9 +90,6 @@ export async function startRig(
     },
   };
 }
-
-/** How long something is waited for: a guard against hanging. */
-const HANGS_MS = 240_000;
 
 /** Waits for something. @throws when it does not come about */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
