@@ -36,7 +36,7 @@ const SETTLE_MS = 10_000;
 const KEPT = 0.95;
 const MOST_STREAMS = 16;
 const LOOP = 100;
-const OVERLOAD = { streams: 8, size: { width: 640, height: 360 }, everyMs: 20 } as const;
+const OVERLOAD = { streams: 8, size: { width: 640, height: 360 }, everyMs: 20, pictures: 500 } as const;
 
 /** Adds streams until not all pictures are the network's, and so that two more are tried beyond that. */
 export async function capacity(model: ShippedModel, size: Size, seconds: number): Promise<CapacityResult> {
@@ -123,7 +123,8 @@ export async function overload(): Promise<Limit[]> {
       },
     ),
   );
-  for (const [i, { data, ...rest }] of pictures.entries()) {
+  for (let i = 0; i < OVERLOAD.pictures; i++) {
+    const { data, ...rest } = pictures[i % LOOP] as CodedPicture;
     const timestampUs = Math.round((i * 1e6) / FRAME_RATE);
     for (const processor of open) processor.push({ ...rest, data: Uint8Array.from(data), timestampUs });
     await sleep(OVERLOAD.everyMs);
