@@ -9,6 +9,7 @@ export default defineConfig({
     globalSetup: 'test/support/setup.ts',
     testTimeout: HANGS_MS,
     hookTimeout: HANGS_MS,
+    expect: { poll: { timeout: HANGS_MS / 2 } },
     // Most tests wait for a browser most of the time.
     maxWorkers: 3,
   },

@@ -7,6 +7,7 @@ import type { ShippedModel } from '../../src/model/registry.js';
 import type { CodedPicture } from '../../src/server/codecs/codec.js';
 import { nodeAvBackend } from '../../src/server/codecs/node-av.js';
 import { photoFrame } from '../../test/support/pictures.js';
+import type { Limit } from './verdict.js';
 
 /** How many streams a machine upscales by the network, all at their full frame rate. */
 export interface CapacityResult {
@@ -35,6 +36,7 @@ const SETTLE_MS = 10_000;
 const KEPT = 0.95;
 const MOST_STREAMS = 16;
 const LOOP = 100;
+const OVERLOAD = { streams: 8, size: { width: 640, height: 360 }, everyMs: 20, pictures: 500 } as const;
 
 /** Adds streams until not all pictures are the network's, and so that two more are tried beyond that. */
 export async function capacity(model: ShippedModel, size: Size, seconds: number): Promise<CapacityResult> {
@@ -99,6 +101,45 @@ async function run(model: ShippedModel, pictures: readonly CodedPicture[], strea
     cores: (user + system) / 1e6 / measured,
     addedDelayMs: delays.toSorted((a, b) => a - b)[streams >> 1] ?? 0,
   };
+}
+
+/** Gives one thread far more pixels than it can enlarge and encode: the sources' own pictures have to do. */
+export async function overload(): Promise<Limit[]> {
+  const pictures = await coded(OVERLOAD.size);
+  const pool = processors({ workers: 1, lookahead: 0 });
+  const forwarded = new Set<number>();
+  const delays: number[] = [];
+  const open = Array.from({ length: OVERLOAD.streams }, (_, i) =>
+    pool.open(
+      { codec: 'vp8' },
+      {
+        picture: () => {},
+        forward: (on) => on && forwarded.add(i),
+        keyframeWanted: () => {},
+        level: () => {},
+        delay: (ms) => {
+          delays[i] = ms;
+        },
+      },
+    ),
+  );
+  for (let i = 0; i < OVERLOAD.pictures; i++) {
+    const { data, ...rest } = pictures[i % LOOP] as CodedPicture;
+    const timestampUs = Math.round((i * 1e6) / FRAME_RATE);
+    for (const processor of open) processor.push({ ...rest, data: Uint8Array.from(data), timestampUs });
+    await sleep(OVERLOAD.everyMs);
+  }
+  for (const processor of open) processor.close();
+  await pool.ended();
+  return [
+    { what: 'streams that were forwarded', value: forwarded.size, atLeast: 1 },
+    {
+      what: 'longest delay at the end',
+      value: Math.max(0, ...delays.filter(Number.isFinite)),
+      unit: 'ms',
+      atMost: 1000,
+    },
+  ];
 }
 
 /** Pictures of a camera that pans to and fro, the first of each round a keyframe. */

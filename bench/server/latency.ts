@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SeenPicture } from '../../test/pages/whep.js';
-import { faults } from '../../test/support/whep-rig.js';
+import type { SeenPicture } from '../../test/pages/numbered-pictures.js';
+import { faults } from '../../test/support/seen.js';
+import { percentiles } from './percentiles.js';
 import { withRig } from './rig.js';
 
 /** From drawing a picture to seeing it, as sent and upscaled, in one run. */
@@ -63,10 +64,4 @@ export function latency({ width, height, fps, codec, lookahead, seconds }: Laten
       wrong: faults(upscaled).length,
     };
   });
-}
-
-function percentiles(values: readonly number[]): { p50: number; p95: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  return { p50: at(0.5), p95: at(0.95) };
 }

@@ -5,16 +5,30 @@ import type { Size } from '../../src/frame/frame.js';
 import type { ShippedModel } from '../../src/model/registry.js';
 import { load } from '../machine.js';
 import { digits, percent, table } from '../table.js';
-import { type CapacityResult, capacity, FRAME_RATE } from './capacity.js';
+import { avSync, type SyncResult } from './av-sync.js';
+import { type CapacityResult, capacity, FRAME_RATE, overload } from './capacity.js';
+import { late } from './late.js';
 import { type LatencyResult, latency } from './latency.js';
 import { type MemoryResult, memory } from './memory.js';
+import { unharmed } from './unharmed.js';
+import { verdict } from './verdict.js';
 
 const USAGE = `npm run bench:server -- [options]
-  --part latency|capacity|memory   only this part; default all three
-  --quick                          a few seconds a case, one minute of memory
-  --minutes 10                     of the memory run
-  --json file                      also write every figure to a file
-  --help                           this text`;
+  --part name      only this part, of: latency, late, av-sync, capacity, unharmed, memory
+  --quick          a few seconds a case, one minute of memory
+  --minutes 10     of the memory run
+  --json file      also write every figure to a file
+  --help           this text
+
+latency   from drawing a picture to seeing it, as sent and upscaled
+late      how soon those who come late see a picture
+av-sync   how well flashes and beeps match, as sent and upscaled
+capacity  how many streams the machine upscales, and what becomes of too many
+unharmed  a stream whose server is attacked with 100,000 malformed datagrams, offers, requests and hostile peers
+memory    of the server, over minutes
+It exits with 1 where a figure is beyond its limit.`;
+
+const PARTS = ['latency', 'late', 'av-sync', 'capacity', 'unharmed', 'memory'];
 
 /** 16:9 within the test picture, which has 960 pixels across. */
 const CASES: readonly (readonly [ShippedModel, Size])[] = [
@@ -39,6 +53,7 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   if (values.help) return console.log(USAGE);
   const { quick, part } = values;
+  if (part !== undefined && !PARTS.includes(part)) throw new TypeError(`--part must be one of ${PARTS.join(', ')}.`);
   const minutes = Number(values.minutes ?? (quick ? 1 : 10));
   const wants = (name: string): boolean => part === undefined || part === name;
   const loadAtStart = load();
@@ -57,16 +72,41 @@ export async function main(args: readonly string[]): Promise<void> {
     all['latency'] = results;
     console.log(latencyText(results));
   }
+  if (wants('late')) {
+    const result = await late(quick ? 3 : 10);
+    all['late'] = result;
+    const times = Object.entries(result.firstMs).map(([video, ms]) => `${video} ${ms.map(digits).join(' ')}`);
+    console.log(verdict(`Late viewers: ms to the first picture, ${times.join('; ')}`, result.limits));
+  }
+  if (wants('av-sync')) {
+    const results: SyncResult[] = [];
+    for (const lookahead of [0, 3]) {
+      const result = await avSync(lookahead);
+      results.push(result);
+      console.log(verdict(`Flashes and beeps, lookahead ${lookahead}`, result.limits));
+    }
+    all['avSync'] = results;
+  }
   if (wants('capacity')) {
     const results: CapacityResult[] = [];
     for (const [model, size] of CASES) results.push(await capacity(model, size, quick ? 4 : 15));
     all['capacity'] = results;
     console.log(capacityText(results));
+    const limits = await overload();
+    all['overload'] = limits;
+    console.log(verdict('Eight streams of 640x360 at 50 fps for one thread', limits));
+  }
+  if (wants('unharmed')) {
+    const result = await unharmed(100_000);
+    all['unharmed'] = result;
+    const sent = Object.entries(result.sent).map(([what, count]) => `${count} ${what}`);
+    console.log(verdict(`Attacked for ${digits(result.seconds)} s with ${sent.join(', ')}`, result.limits));
   }
   if (wants('memory')) {
     const result = await memory(minutes);
     all['memory'] = result;
     console.log(memoryText(result));
+    if (!result.flat || result.wrong > 0) process.exitCode = 1;
   }
   if (values.json) await writeFile(values.json, `${JSON.stringify(all, undefined, 2)}\n`);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SeenPicture } from '../../test/pages/whep.js';
-import { distinct, faults } from '../../test/support/whep-rig.js';
+import type { SeenPicture } from '../../test/pages/numbered-pictures.js';
+import { distinct, faults } from '../../test/support/seen.js';
 import { isFlat, type Trend, trendOf } from '../soak/trend.js';
 import { type ServerRig, withRig } from './rig.js';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { inPage, launchChromium, openPage } from '../../test/support/browser.js';
+import { inPage, launchChromium, openPage, type PageOpener } from '../../test/support/browser.js';
 import { startServer } from '../../test/support/server.js';
 
 /** `mana-upscale serve` in a process of its own, and a browser whose page publishes and watches through HTTP. */
@@ -22,6 +22,18 @@ export interface ServerRig {
 const PROGRAM = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const CLOCK_TICKS = 100;
 
+/** Runs something with a browser and the address of an empty page, and ends both. */
+export async function withBrowser<T>(use: (browser: PageOpener, pages: string) => Promise<T>): Promise<T> {
+  const pages = await startServer();
+  const browser = await launchChromium();
+  try {
+    return await use(browser, pages.url);
+  } finally {
+    await browser.close();
+    await pages.close();
+  }
+}
+
 /** Runs something with a server and a browser, and ends both. `flags` are the server's, `nodeFlags` its Node's. */
 export async function withRig<T>(
   flags: readonly string[],
@@ -29,10 +41,8 @@ export async function withRig<T>(
   nodeFlags: readonly string[] = [],
 ): Promise<T> {
   const { child, url } = await serve(flags, nodeFlags);
-  const pages = await startServer();
-  const browser = await launchChromium();
-  try {
-    const { page } = await openPage(browser, pages.url);
+  const withPage = async (browser: PageOpener, pages: string): Promise<T> => {
+    const { page } = await openPage(browser, pages);
     const run = <R>(name: string, ...args: unknown[]): Promise<R> => inPage<R>(page, 'whep', name, ...args);
     const post = async (path: string, sdp: string): Promise<string> => {
       const headers = { 'content-type': 'application/sdp' };
@@ -64,9 +74,10 @@ export async function withRig<T>(
         return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
       },
     });
+  };
+  try {
+    return await withBrowser(withPage);
   } finally {
-    await browser.close();
-    await pages.close();
     await ended(child);
   }
 }

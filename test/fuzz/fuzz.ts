@@ -8,6 +8,9 @@ const SUSPICIOUS_MS = 50;
 /** What is left on the heap after the first inputs, when everything has been compiled, is where growth is measured from. */
 const WARM_UP = 0.2;
 
+/** More heap and array buffers that stay after many inputs are a leak. */
+export const MOST_GROWN_BYTES = 64 * 2 ** 20;
+
 /** What fuzzing a target found. */
 export interface FuzzReport {
   readonly target: string;

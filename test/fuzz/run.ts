@@ -2,10 +2,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { fuzz } from './fuzz.js';
+import { fuzz, MOST_GROWN_BYTES } from './fuzz.js';
 import type { FuzzTarget } from './target.js';
 
-export { type FuzzReport, fuzz } from './fuzz.js';
+/** Longest time that one input may take. */
+const MOST_MS = 250;
 
 /** Loads a module of targets. */
 type Load = (path: string) => Promise<{ readonly targets: readonly FuzzTarget[] }>;
@@ -41,8 +42,12 @@ export async function main(args: readonly string[], load?: Load): Promise<void> 
       console.log(
         `${target.name.padEnd(24)} ${count} inputs, ${each} us each, slowest ${slowestMs.toFixed(1)} ms, heap ${grown} MiB`,
       );
-      if (slowestMs > 250) {
-        console.error(`too slow: ${slowest}`);
+      if (slowestMs > MOST_MS) {
+        console.error(`${target.name} is too slow for ${slowest}`);
+        process.exitCode = 1;
+      }
+      if (grownBytes > MOST_GROWN_BYTES) {
+        console.error(`${target.name} keeps memory.`);
         process.exitCode = 1;
       }
     } catch (failure) {

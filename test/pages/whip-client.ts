@@ -1,6 +1,6 @@
 /** Publishes with a WHIP client that others wrote. */
 import { WHIPClient } from '@eyevinn/whip-web-client';
-import { type NumberedVideo, numberedVideo } from './whep.js';
+import { type NumberedVideo, numberedVideo } from './numbered-pictures.js';
 
 type Settings = ConstructorParameters<typeof WHIPClient>[0];
 
@@ -17,9 +17,9 @@ const trickled: number[] = [];
 export async function ingest(
   endpoint: string,
   authkey: string,
-  { trickle, width, height }: { trickle: boolean; width: number; height: number },
+  { trickle, width, height, fps }: { trickle: boolean; width: number; height: number; fps: number },
 ): Promise<string> {
-  video = numberedVideo(width, height);
+  video = numberedVideo(width, height, fps);
   sound = new AudioContext();
   const tone = new OscillatorNode(sound);
   const output = new MediaStreamAudioDestinationNode(sound);

@@ -7,6 +7,9 @@ import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+/** A guard against hanging. */
+const HANGS_MS = 240_000;
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A program with the codecs inside, as CommonJS: `import()` of packages stays, and is answered from where it runs. */
@@ -35,7 +38,7 @@ function run(args: readonly string[], cwd: string): Promise<{ code: number | nul
     const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (out += bytes));
-    const guard = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const guard = setTimeout(() => child.kill('SIGKILL'), HANGS_MS);
     child.once('error', reject);
     child.once('close', (code) => {
       clearTimeout(guard);
@@ -94,7 +97,7 @@ describe.each(['node-av', 'webcodecs'])('codecs by %s', (library) => {
       (async () => {
         const backend = await loadCodecs(library);
         const size = { width: 160, height: 90 };
-        const frames = panning(size, 40);
+        const frames = panning(size, 20);
         const streams = await Promise.all([1, 2].map(async () => ({
           encoder: await backend.createEncoder({ codec, size, bitrate: 400_000, frameRate: 30 }),
           decoder: await backend.createDecoder(codec),
@@ -121,7 +124,7 @@ describe.each(['node-av', 'webcodecs'])('codecs by %s', (library) => {
       ),
     );
     for (const [count, worst] of results.flat()) {
-      expect(count).toBeGreaterThanOrEqual(38);
+      expect(count).toBeGreaterThanOrEqual(18);
       expect(worst).toBeGreaterThan(29);
     }
   });
@@ -158,11 +161,11 @@ describe('memory', () => {
           }
         };
         const rss = () => { gc(); return process.memoryUsage.rss() / 1e6; };
-        await cycle(20); await stream(300);
+        await cycle(12); await stream(200);
         const first = rss();
-        await cycle(60);
+        await cycle(30);
         const second = rss();
-        await stream(2000);
+        await stream(1200);
         console.log(JSON.stringify([first, second, rss()]));
       })();`);
     const folder = await mkdtemp(join(tmpdir(), 'codecs-'));
@@ -173,9 +176,9 @@ describe('memory', () => {
       const { code, out } = await run(['--expose-gc', '-e', load], root);
       expect(code, out).toBe(0);
       const [first, second, third] = JSON.parse(out) as [number, number, number];
-      // One 640x360 encoder and decoder take some 20 MB: a leak of one in ten would show.
-      expect(second - first, out).toBeLessThan(60);
-      expect(third - second, out).toBeLessThan(40);
+      // One 640x360 encoder and decoder take some 20 MB, a frame a third of one: a leak of one in ten would show.
+      expect(second - first, out).toBeLessThan(45);
+      expect(third - second, out).toBeLessThan(35);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -10,19 +10,18 @@ const SLOW = { headersTimeoutMs: 300, requestTimeoutMs: 600 };
 it('slow headers and slow bodies are cut', async () => {
   const rig = await httpRig({ limits: SLOW });
   const drip = (text: string) => [...text].map((letter) => letter);
-  const started = performance.now();
   const [headers, body, silent] = await Promise.all([
     exchange(rig.server.port, drip(head(`X-Slow: ${'a'.repeat(500)}\r\n`)), 20),
     exchange(rig.server.port, [head('Content-Length: 500\r\n'), ...drip('v=0\r\n'.repeat(100))], 20),
     exchange(rig.server.port, ['POST']),
   ]);
-  expect(performance.now() - started).toBeLessThan(5000);
   expect(headers).toContain('HTTP/1.1 408 ');
   expect(headers).toContain('application/problem+json');
   expect(body).toContain('HTTP/1.1 408 ');
   expect(silent).toContain('HTTP/1.1 408 ');
   expect(rig.rooms.all).toEqual([]);
-  expect((await rig.post('/whip/cam')).status).toBe(201);
+  // On a machine that is busy with something else even a quick one may be too slow for these limits.
+  await expect.poll(async () => (await rig.post('/whip/cam')).status).toBe(201);
 });
 
 it('header bombs, nonsense and smuggling get an error and the connection ends', async () => {
@@ -105,7 +104,8 @@ it('a client that has gone before it is answered leaves no session', async () =>
   socket.write(head(`Content-Length: ${OFFER.length}\r\n`) + OFFER);
   await expect.poll(() => answer.name).not.toBe('answer');
   socket.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // Both ends: the server has seen it.
+  await expect.poll(() => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap')).toEqual([]);
   answer();
   await expect.poll(() => rig.rooms.all.length).toBe(1);
   await expect.poll(() => rig.rooms.running.length).toBe(0);
@@ -124,15 +124,14 @@ it('a body that comes when draining has begun opens no session; half a request d
   socket.write(head(`Content-Length: ${OFFER.length}\r\n`));
   // An answer of another connection comes after the server has read this one's header.
   await rig.fetch('/whip/cam');
-  const closing = rig.server.close({ drainMs: 60_000 });
+  const closing = rig.server.close({ drainMs: 3_600_000 });
   socket.write(OFFER);
   await expect.poll(() => answer).toMatch(/^HTTP\/1\.1 503 /);
   expect(rig.rooms.all).toHaveLength(1);
   socket.write(head('Content-Length: 100\r\n').slice(0, 30));
-  const started = performance.now();
+  // Not after the hour that was said first.
   await rig.server.close({ drainMs: 0 });
   await Promise.all([closing, gone]);
-  expect(performance.now() - started).toBeLessThan(2000);
 });
 
 it('localhost is one address, with the limits of one', async () => {
@@ -160,5 +159,5 @@ it('nothing stays after closing: no socket, no timer', async () => {
     await expect(rig.fetch('/health')).rejects.toThrow();
     expect(rig.rooms.closedBecause).toBe('The server ended.');
   }
-  await expect.poll(() => process.getActiveResourcesInfo().length, { timeout: 8000 }).toBeLessThanOrEqual(before);
+  await expect.poll(() => process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before);
 });

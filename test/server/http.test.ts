@@ -246,7 +246,7 @@ it('metrics: requests, sessions and what rooms say, without labels that clients 
 });
 
 it('too many requests from one address get 429, readably for pages, and health stays', async () => {
-  const rig = await httpRig({ limits: { requestsPerSecond: 5 } });
+  const rig = await httpRig({ limits: { requestsPerSecond: 1 } });
   const origin = { origin: 'http://localhost:1' };
   const all = await Promise.all(Array.from({ length: 20 }, () => rig.fetch('/whip/cam', { headers: origin })));
   const many = all.filter(({ status }) => status === 429);

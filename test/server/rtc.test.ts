@@ -1,18 +1,19 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { RoomsOptions } from '../../src/server/rtc/options.js';
 import type { RoomsSeams } from '../../src/server/rtc/rooms.js';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import type { PageOpener } from '../support/browser.js';
+import { faults, setbacks, wrong } from '../support/seen.js';
 import { openChromium } from '../support/shared-browser.js';
 import { impairment } from '../support/whep-impair.js';
 import { passThrough } from '../support/whep-processor.js';
-import { distinct, faults, startRig, until, type WhepRig } from '../support/whep-rig.js';
+import { startRig, until, type WhepRig } from '../support/whep-rig.js';
 
 let opened: PageOpener;
 let rig: WhepRig;
 
 const start = async (options?: Partial<RoomsOptions>, seams?: RoomsSeams): Promise<WhepRig> => {
-  rig = await startRig(opened, options, seams);
+  rig = await startRig(opened, inject('pages'), options, seams);
   return rig;
 };
 
@@ -27,8 +28,7 @@ describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
     await start();
     const session = await rig.publish('p', 'a', { codec });
     const viewer = await rig.watch('v', 'a');
-    const pictures = await rig.seen('v', 60);
-    expect(pictures.length).toBeGreaterThanOrEqual(60);
+    const pictures = await rig.seen('v', 30);
     expect(faults(pictures)).toEqual([]);
     expect(pictures.at(-1)).toMatchObject({ width: 320, height: 180 });
     expect(rig.rooms.streams()).toMatchObject([
@@ -36,17 +36,16 @@ describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
     ]);
 
     await rig.run('resize', 'p', 480, 272);
-    const larger = await rig.seen('v', 60);
+    const larger = await seenUntil('v', 480);
     expect(faults(larger)).toEqual([]);
     expect(larger.at(-1)).toMatchObject({ width: 480, height: 272 });
-    await until('the size', () => rig.rooms.streams()[0]?.width === 480);
+    expect(rig.rooms.streams()[0]?.width).toBe(480);
 
     await session.close('The client has ended the session.');
     expect(rig.rooms.streams()).toEqual([]);
     await rig.run('stop', 'p');
-    await rig.run('seen', 'v');
     await rig.publish('p2', 'a', { codec });
-    expect(faults(await rig.seen('v', 60))).toEqual([]);
+    await expectAnew('v');
     expect(rig.rooms.session(viewer.id)).toBe(viewer);
   });
 
@@ -55,42 +54,32 @@ describe.each(['vp8', 'h264'] as const)('%s', (codec) => {
     await start({}, { impair: network.impair });
     await rig.publish('p', 'a', { codec });
     await rig.watch('v', 'a');
-    const pictures = await rig.seen('v', 150, 20_000);
+    const pictures = await rig.seen('v', 60);
+    await until('losses', () => network.lost > 5);
+    // What was lost last has its effect on these.
+    pictures.push(...(await rig.seen('v', 30)));
     network.stop();
-    expect(pictures.length).toBeGreaterThanOrEqual(150);
     expect(faults(pictures)).toEqual([]);
-    expect(network.lost).toBeGreaterThan(5);
   });
 });
 
-it('a late viewer sees a picture soon', async () => {
+it('late viewers begin with a right picture', async () => {
   await start();
   await rig.publish('p', 'a', { codec: 'vp8' });
   await rig.watch('v', 'a');
-  await rig.seen('v', 60);
-  const times: number[] = [];
-  for (let i = 0; i < 5; i++) {
-    await new Promise((done) => setTimeout(done, 500));
+  await rig.seen('v', 30);
+  for (let i = 0; i < 3; i++) {
     await rig.watch(`late${i}`, 'a');
-    const [first] = await rig.seen(`late${i}`, 1);
-    times.push((first?.atMs ?? Number.POSITIVE_INFINITY) - (await rig.run<number>('connectedAt', `late${i}`)));
+    expect(faults(await rig.seen(`late${i}`, 5))).toEqual([]);
     await rig.run('stop', `late${i}`);
   }
-  console.log(`Late viewers: first picture after ${times.map((ms) => ms.toFixed(0)).join(', ')} ms.`);
-  times.sort((a, b) => a - b);
-  expect(times[2]).toBeLessThan(500);
-  expect(times[4]).toBeLessThan(1500);
 });
 
 it('ten viewers see the same stream', async () => {
   await start();
-  await rig.publish('p', 'a', { codec: 'vp8' });
+  await rig.publish('p', 'a', { codec: 'vp8', width: 160, height: 90, fps: 15 });
   for (let i = 0; i < 10; i++) await rig.watch(`v${i}`, 'a');
-  for (let i = 0; i < 10; i++) {
-    const pictures = await rig.seen(`v${i}`, 60);
-    expect(pictures.length).toBeGreaterThanOrEqual(60);
-    expect(faults(pictures)).toEqual([]);
-  }
+  for (let i = 0; i < 10; i++) expect(faults(await rig.seen(`v${i}`, 15))).toEqual([]);
   expect(rig.rooms.streams()[0]?.viewers).toEqual({ source: 10, upscaled: 0 });
 });
 
@@ -108,14 +97,13 @@ it('a publisher who comes back with another codec ends its viewers, with the rea
 
 it('of a simulcast the best layer that fits is shown, and another when it ends', async () => {
   await start({ limits: { maxPixels: 400 * 300 } });
-  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 3 });
+  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 3, fps: 15 });
   await rig.watch('v', 'a');
-  await until('the middle layer', async () => (await rig.seen('v', 10)).at(-1)?.width === 320, 30_000);
-  const pictures = await rig.seen('v', 60);
-  expect(faults(pictures)).toEqual([]);
-  await rig.run('activeLayers', 'p', [true, false, false]);
-  await until('the small layer', async () => (await rig.seen('v', 10)).at(-1)?.width === 160, 30_000);
+  expect(faults(await seenUntil('v', 320))).toEqual([]);
   expect(faults(await rig.seen('v', 30))).toEqual([]);
+  await rig.run('activeLayers', 'p', [true, false, false]);
+  expect(faults(await seenUntil('v', 160))).toEqual([]);
+  expect(faults(await rig.seen('v', 15))).toEqual([]);
 });
 
 it('of a simulcast that layer is upscaled which the machine can take', async () => {
@@ -124,18 +112,17 @@ it('of a simulcast that layer is upscaled which the machine can take', async () 
   const pixelsPerSecond = () => affordable * 30;
   await start({ openProcessor: processors.open, pixelsPerSecond });
   // Chromium sends no more than two layers of so small a picture.
-  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 2 });
+  await rig.publish('p', 'a', { codec: 'vp8', width: 640, height: 360, layers: 2, fps: 15 });
   await rig.watch('s', 'a');
   await rig.watch('v', 'a', { video: 'upscaled' });
-  const width = async (id: string) => (await rig.seen(id, 10)).at(-1)?.width;
-  await until('the large layer, as sent', async () => (await width('s')) === 640, 30_000);
-  await until('the small layer', async () => (await width('v')) === 320, 30_000);
+  await seenUntil('s', 640);
+  await seenUntil('v', 320);
   affordable = 640 * 360 * 1.1;
-  const pictures = await rig.seen('v', 60);
+  const pictures = await rig.seen('v', 30);
   expect(faults(pictures)).toEqual([]);
   expect(pictures.at(-1)?.width, 'no change for a layer without room to spare').toBe(320);
   affordable = 640 * 360 * 1.3;
-  await until('the large layer', async () => (await width('v')) === 640, 30_000);
+  await seenUntil('v', 640);
 });
 
 describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
@@ -147,27 +134,28 @@ describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
     const viewer = await rig.watch('v', 'a', { video: 'upscaled' });
     await rig.watch('v2', 'a', { video: 'upscaled' });
     await rig.watch('s', 'a');
-    expect(faults(await rig.seen('v', 60))).toEqual([]);
+    expect(faults(await rig.seen('v', 30))).toEqual([]);
     expect(processors.opened).toHaveLength(1);
     const processor = processors.opened[0]!;
-    expect(processor.pictures).toBeGreaterThan(50);
+    expect(processor.pictures).toBeGreaterThanOrEqual(30);
     const summary = rig.rooms.streams()[0];
     expect(summary).toMatchObject({
       level: 'pass-through',
       levelReason: 'A test.',
       viewers: { source: 1, upscaled: 2 },
     });
-    for (const busy of [true, false, true, false]) {
+    const seen: SeenPicture[] = [];
+    const switches = [true, false, true, false];
+    for (const busy of switches) {
       processor.busy(busy);
-      const pictures = await rig.seen('v', 30);
-      expect(pictures.length).toBeGreaterThanOrEqual(30);
-      expect(repeats(pictures)).toBeLessThanOrEqual(1);
-      expect(faults(distinct(pictures))).toEqual([]);
+      seen.push(...(await rig.seen('v', 20)));
     }
-    const pictures = await rig.seen('v2', 60);
-    expect(repeats(pictures)).toBeLessThanOrEqual(4);
-    expect(faults(distinct(pictures))).toEqual([]);
-    expect(Math.min(...processor.bitrates), 'a path without limits does not limit').toBeGreaterThanOrEqual(2_000_000);
+    // A source that takes over may lag behind the other one, and shows the last pictures once more.
+    for (const pictures of [seen, await rig.seen('v2', 60)]) {
+      expect(wrong(pictures)).toEqual([]);
+      expect(setbacks(pictures).length).toBeLessThanOrEqual(switches.length);
+    }
+    expect(processor.bitrates).not.toEqual([]);
     await viewer.close('Enough.');
     expect(processor.closed).toBe(false);
     // Its page closes the connection, and says so.
@@ -180,17 +168,13 @@ describe.each(['vp8', 'h264'] as const)('upscaled %s', (codec) => {
     await start({ openProcessor: processors.open });
     const session = await rig.publish('p', 'a', { codec });
     await rig.watch('v', 'a', { video: 'upscaled' });
-    await rig.seen('v', 60);
-    const late = performance.now();
+    await rig.seen('v', 30);
     await rig.watch('late', 'a', { video: 'upscaled' });
     expect(faults(await rig.seen('late', 1))).toEqual([]);
-    expect(performance.now() - late).toBeLessThan(2500);
     await session.close('The client has ended the session.');
     await rig.run('stop', 'p');
-    await new Promise((done) => setTimeout(done, 300));
-    await rig.run('seen', 'v');
     await rig.publish('p2', 'a', { codec });
-    expect(faults(await rig.seen('v', 60))).toEqual([]);
+    await expectAnew('v');
     expect(processors.opened).toHaveLength(1);
   });
 });
@@ -222,22 +206,23 @@ describe('limits', () => {
     await rig.watch('v', 'a');
     await rig.seen('v', 10);
     await rig.run('resize', 'p', 640, 360);
-    // A busy browser sends less than it was given.
-    expect(await session.closed).toMatch(/^A picture of \d+x\d+ is larger than is allowed\.$/);
+    expect(await session.closed).toBe('A picture of 640x360 is larger than is allowed.');
   });
 
-  it('a publisher who does not connect, or sends nothing, is ended; viewers wait as long as they may', async () => {
-    await start({ limits: { connectTimeoutMs: 500, idleMs: 1000, publisherGraceMs: 700 } });
+  it('a publisher who does not connect is ended; viewers wait for another one as long as they may', async () => {
+    await start({ limits: { publisherGraceMs: 500 } });
+    await rig.publish('p', 'a', { codec: 'vp8' });
+    const viewer = await rig.watch('v', 'a');
+    await rig.seen('v', 10);
+    // Its page closes the connection, and says so.
+    await rig.run('stop', 'p');
+    expect(await viewer.closed).toBe('The publisher has gone.');
+    expect(rig.rooms.streams()).toEqual([]);
+    await rig.close();
+    await start({ limits: { connectTimeoutMs: 300 } });
     const offer = await rig.run<string>('publishOffer', 'p', { codec: 'vp8', width: 64, height: 64 });
     const silent = await rig.rooms.publish('a', offer);
     expect(await silent.closed).toBe('It did not connect in time.');
-    await rig.run('stop', 'p');
-    await rig.publish('p2', 'b', { codec: 'vp8' });
-    const viewer = await rig.watch('v', 'b');
-    await rig.seen('v', 10);
-    await rig.run('stop', 'p2');
-    expect(await viewer.closed).toBe('The publisher has gone.');
-    expect(rig.rooms.streams()).toEqual([]);
   });
 });
 
@@ -248,11 +233,25 @@ it('nothing is left when all is closed', async () => {
   await rig.seen('v', 10);
   expect(handles()).not.toEqual([]);
   await rig.rooms.close('The test is over.');
-  await until('an empty process', () => handles().length === 0, 2000);
+  await until('an empty process', () => handles().length === 0);
 });
 
-function repeats(pictures: readonly SeenPicture[]): number {
-  return pictures.length - distinct(pictures).length;
+/** Expects that a viewer goes on to right pictures, in order, of a publisher who numbers them anew. */
+async function expectAnew(id: string): Promise<void> {
+  // Those that were on their way, and then more than can have been.
+  const pictures = [...(await rig.seen(id, 1)), ...(await rig.seen(id, 30))];
+  expect(wrong(pictures)).toEqual([]);
+  expect(setbacks(pictures).length).toBeLessThanOrEqual(1);
+}
+
+/** Pictures that a viewer sees until they are so wide. */
+async function seenUntil(id: string, width: number): Promise<SeenPicture[]> {
+  const pictures: SeenPicture[] = [];
+  await until(`a picture ${width} wide`, async () => {
+    pictures.push(...(await rig.seen(id, 1)));
+    return pictures.at(-1)?.width === width;
+  });
+  return pictures;
 }
 
 /** UDP sockets, and timers that keep the process: none of them is the test's own. */

@@ -1,58 +1,12 @@
-import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import type { ServerMessage } from '../../src/server/http/messages.js';
 import { TokenBucket } from '../../src/server/http/token-bucket.js';
-import { closeRigs, exchange, FRAGMENT, type HttpRig, httpRig, OFFER } from '../support/http-rig.js';
+import { VirtualClock } from '../support/clock.js';
+import { FRAGMENT, httpRig, OFFER } from '../support/http-rig.js';
+import { type Client, client, closeClients, refusedWith } from '../support/ws-client.js';
 
-const clients: WebSocket[] = [];
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.terminate();
-  await closeRigs();
-});
-
-interface Client {
-  readonly socket: WebSocket;
-  readonly received: ServerMessage[];
-  send(message: unknown): void;
-  /** The next message that has not been taken. */
-  next(): Promise<ServerMessage>;
-  readonly closed: Promise<{ code: number; reason: string }>;
-}
-
-async function client(rig: HttpRig, options: WebSocket.ClientOptions = {}): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${rig.server.port}/ws`, options);
-  clients.push(socket);
-  const received: ServerMessage[] = [];
-  let taken = 0;
-  socket.on('message', (data) => received.push(JSON.parse(String(data)) as ServerMessage));
-  socket.on('error', () => {});
-  const closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
-  await once(socket, 'open');
-  return {
-    socket,
-    received,
-    closed,
-    send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    next: async () => {
-      await expect.poll(() => received.length).toBeGreaterThan(taken);
-      return received[taken++]!;
-    },
-  };
-}
-
-const refusedWith = (rig: HttpRig, options: WebSocket.ClientOptions) =>
-  new Promise<number>((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${rig.server.port}/ws`, options);
-    clients.push(socket);
-    socket.on('error', () => {});
-    socket.on('open', () => reject(new Error('It was opened.')));
-    socket.on('unexpected-response', (request, response) => {
-      response.resume();
-      request.destroy();
-      resolve(response.statusCode ?? 0);
-    });
-  });
+afterEach(closeClients);
 
 it('a stream is published, watched, trickled and ended over one connection', async () => {
   const rig = await httpRig();
@@ -178,8 +132,8 @@ it('too many connections of one address, and too many upgrades, are refused', as
   first.socket.close();
   await first.closed;
   await client(rig);
-  const limited = await httpRig({ limits: { requestsPerSecond: 2 } });
-  const all = await Promise.allSettled(Array.from({ length: 8 }, () => refusedWith(limited, {})));
+  const limited = await httpRig({ limits: { requestsPerSecond: 1 } });
+  const all = await Promise.allSettled(Array.from({ length: 20 }, () => refusedWith(limited, {})));
   expect(all.filter((one) => one.status === 'fulfilled' && one.value === 429).length).toBeGreaterThanOrEqual(4);
 });
 
@@ -211,7 +165,7 @@ it('binary, oversize and broken frames end the connection, and only that', async
 });
 
 it('floods of messages and of pings end the connection', async () => {
-  const rig = await httpRig({ limits: { messagesPerSecond: 5 } });
+  const rig = await httpRig({ limits: { messagesPerSecond: 5 } }, new VirtualClock());
   const flood = await client(rig);
   for (let message = 0; message < 50; message++) flood.send('{}');
   expect(await flood.closed).toMatchObject({ code: 1008 });
@@ -232,8 +186,16 @@ it('a connection has so many sessions and no more', async () => {
   expect(peer.received.filter((message) => message.type === 'error' && message.status === 429)).toHaveLength(4);
 });
 
+/** Waits until the server has the answer to so many pings: what a client sends afterwards comes after it. */
+async function ponged(asked: Client, pings: number): Promise<void> {
+  await expect.poll(() => asked.pings).toBe(pings);
+  asked.send('{}');
+  await asked.next();
+}
+
 it('silent connections and such without a session are closed; one with a session stays', async () => {
-  const rig = await httpRig({ limits: { socketIdleMs: 200 } });
+  const clock = new VirtualClock();
+  const rig = await httpRig({ limits: { socketIdleMs: 1000 } }, clock);
   const idle = await client(rig);
   const used = await client(rig);
   used.send({ type: 'publish', id: 1, stream: 'cam', sdp: OFFER });
@@ -241,9 +203,16 @@ it('silent connections and such without a session are closed; one with a session
   const dead = await client(rig, { autoPong: false });
   dead.send({ type: 'publish', id: 1, stream: 'cam2', sdp: OFFER });
   await dead.next();
+  clock.to(500);
+  await ponged(idle, 1);
+  await ponged(used, 1);
+  clock.to(1000);
   expect(await idle.closed).toMatchObject({ code: 1008, reason: 'no session' });
   expect(await dead.closed).toMatchObject({ code: 1006 });
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  for (const [i, ms] of [1500, 2000, 2500].entries()) {
+    await ponged(used, 2 + i);
+    clock.to(ms);
+  }
   expect(used.socket.readyState).toBe(WebSocket.OPEN);
   expect(rig.rooms.running.map(({ stream }) => stream)).toEqual(['cam']);
 });
@@ -314,57 +283,4 @@ it('the bucket fills with time, never above twice a second', () => {
   expect(take(500, 10)).toBe(1);
   expect(take(100_000, 10)).toBe(4);
   expect(take(50_000, 10)).toBe(0);
-});
-
-it('draining: no new session, ready no more, running ones have their time, sockets are told', async () => {
-  const rig = await httpRig();
-  const peer = await client(rig);
-  peer.send({ type: 'publish', id: 1, stream: 'cam', sdp: OFFER });
-  await peer.next();
-  const viewing = await rig.post('/whep/cam');
-  const closing = rig.server.close({ drainMs: 60_000 });
-  expect((await rig.fetch('/ready')).status).toBe(503);
-  expect((await rig.fetch('/health')).status).toBe(200);
-  const refused = await rig.post('/whep/cam');
-  expect(refused.status).toBe(503);
-  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
-  peer.send({ type: 'watch', id: 2, stream: 'cam', sdp: OFFER });
-  expect(await peer.next()).toMatchObject({ id: 2, status: 503 });
-  expect(await refusedWith(rig, {})).toBe(503);
-  // What runs can still be ended; when all has ended there is nothing to wait for.
-  expect(rig.rooms.running).toHaveLength(2);
-  expect((await rig.fetch(viewing.headers.get('location')!, { method: 'DELETE' })).status).toBe(200);
-  expect(rig.rooms.closedBecause).toBeUndefined();
-  peer.send({ type: 'bye', session: rig.rooms.all[0]!.id });
-  await closing;
-  expect(await peer.closed).toMatchObject({ code: 1001 });
-  await expect(rig.fetch('/health')).rejects.toThrow();
-});
-
-it('draining ends in time, and sooner when asked again', async () => {
-  const rig = await httpRig();
-  const peer = await client(rig);
-  peer.send({ type: 'publish', id: 1, stream: 'cam', sdp: OFFER });
-  await peer.next();
-  const started = performance.now();
-  const closing = rig.server.close({ drainMs: 60_000 });
-  expect(rig.server.close({ drainMs: 50 })).toBe(closing);
-  await closing;
-  expect(performance.now() - started).toBeLessThan(5000);
-  expect(rig.rooms.all[0]!.over).toBe(true);
-  expect(peer.received.at(-1)).toEqual({ type: 'closed', session: rig.rooms.all[0]!.id, reason: 'The server ended.' });
-});
-
-it('a client that ignores the end is cut off; nothing stays', async () => {
-  const before = process.getActiveResourcesInfo().length;
-  const rig = await httpRig();
-  const upgrade =
-    'GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
-  const stubborn = exchange(rig.server.port, [upgrade]);
-  await expect
-    .poll(async () => (await (await rig.fetch('/metrics')).text()).includes('mana_ws_connections 1'))
-    .toBe(true);
-  await rig.server.close();
-  expect(await stubborn).toMatch(/^HTTP\/1\.1 101 /);
-  await expect.poll(() => process.getActiveResourcesInfo().length, { timeout: 8000 }).toBeLessThanOrEqual(before);
 });

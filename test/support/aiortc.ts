@@ -1,9 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { installWithApt } from '../../scripts/find-browser.mjs';
-import { readPicture, type SeenPicture } from '../pages/whep.js';
+import { readPicture, type SeenPicture } from '../pages/numbered-pictures.js';
 
 const SCRIPT = fileURLToPath(new URL('./whep_viewer.py', import.meta.url));
+/** How long it may take: a guard against hanging. */
+const HANGS_MS = 240_000;
 /** The system's own comes first: it is the one that apt installs for. */
 const PYTHONS = ['/usr/bin/python3', 'python3'];
 
@@ -52,7 +54,7 @@ export async function watchWithAiortc(
       rest = rest.subarray(read.bytes);
     }
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 45_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), HANGS_MS);
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
+import type { Clock } from '../../src/pipeline/clock.js';
 import { checkServerOptions } from '../../src/server/config.js';
 import { createLog } from '../../src/server/http/log.js';
 import { type HttpServer, startHttp } from '../../src/server/http/server.js';
@@ -23,8 +24,8 @@ export interface HttpRig {
 
 const open: HttpServer[] = [];
 
-/** A server at a free port, with rooms in memory. */
-export async function httpRig(options: ServerOptions = {}): Promise<HttpRig> {
+/** A server at a free port, with rooms in memory. @param clock default: the machine's */
+export async function httpRig(options: ServerOptions = {}, clock?: Clock): Promise<HttpRig> {
   const rooms = new MemoryRooms();
   const log: string[] = [];
   const lines = new Writable({
@@ -43,6 +44,7 @@ export async function httpRig(options: ServerOptions = {}): Promise<HttpRig> {
     rooms,
     metrics: createMetrics(),
     log: createLog('trace', lines),
+    ...(clock ? { clock } : {}),
   });
   open.push(server);
   const url = `http://127.0.0.1:${server.port}`;

@@ -1,16 +1,12 @@
 import type { Page } from 'puppeteer-core';
-import { inject } from 'vitest';
 import type { PeerSession, Rooms, WatchedVideo } from '../../src/server/rooms.js';
 import type { RoomEvent, RoomsOptions } from '../../src/server/rtc/options.js';
 import { createRooms, type RoomsSeams } from '../../src/server/rtc/rooms.js';
-import type { SeenPicture } from '../pages/whep.js';
+import type { SeenPicture } from '../pages/numbered-pictures.js';
 import { inPage, openPage, type PageOpener } from './browser.js';
 
-/**
- * The tolerance of patches' mean Y, Cb and Cr, in levels of 255: what codecs make of flat colour in the first pictures of a
- * stream. The colours of neighbouring numbers differ by 40 and more.
- */
-export const TOLERANCE = 16;
+/** How long something is waited for: a guard against hanging. */
+const HANGS_MS = 240_000;
 
 /** A browser and rooms, with signalling by calls. */
 export interface WhepRig {
@@ -19,8 +15,8 @@ export interface WhepRig {
   readonly events: RoomEvent[];
   publish(id: string, stream: string, options: PublishOptions): Promise<PeerSession>;
   watch(id: string, stream: string, options?: WatchOptions): Promise<PeerSession>;
-  /** Waits until a viewer has seen so many more pictures, and gives them. */
-  seen(id: string, count: number, timeoutMs?: number): Promise<SeenPicture[]>;
+  /** Waits until a viewer has seen so many more pictures, and gives them. @throws when they do not come */
+  seen(id: string, count: number): Promise<SeenPicture[]>;
   run<T>(name: string, ...args: unknown[]): Promise<T>;
   close(): Promise<void>;
 }
@@ -41,18 +37,23 @@ export interface WatchOptions {
   readonly audio?: boolean;
 }
 
-/** Rooms on loopback and a page that publishes and watches. */
+/**
+ * Rooms on loopback and a page that publishes and watches.
+ * @param pages address of an empty page on the server of test pages
+ */
 export async function startRig(
   browser: PageOpener,
+  pages: string,
   options: Partial<RoomsOptions> = {},
   seams: RoomsSeams = {},
 ): Promise<WhepRig> {
-  const { page } = await openPage(browser, inject('pages'));
+  const { page } = await openPage(browser, pages);
   const events: RoomEvent[] = [];
   const rooms = createRooms(
     {
       network: { host: '127.0.0.1' },
       ...options,
+      limits: { connectTimeoutMs: HANGS_MS, ...options.limits },
       onEvent: (event) => {
         events.push(event);
         options.onEvent?.(event);
@@ -78,7 +79,11 @@ export async function startRig(
       await run('answer', id, session.answerSdp);
       return session;
     },
-    seen: (id, count, timeoutMs) => run('seen', id, count, timeoutMs ?? 15_000),
+    seen: async (id, count) => {
+      const pictures = await run<SeenPicture[]>('seen', id, count);
+      if (pictures.length < count) throw new Error(`${id} has seen ${pictures.length} pictures in place of ${count}.`);
+      return pictures;
+    },
     close: async () => {
       await rooms.close('The test is over.');
       await page.close();
@@ -86,30 +91,11 @@ export async function startRig(
   };
 }
 
-/**
- * What is wrong with pictures: those that are no published picture, or come in the wrong order. A picture that is made of
- * parts of two, or of the wrong references, has patches of another number's colours.
- */
-export function faults(pictures: readonly SeenPicture[], tolerance = TOLERANCE): SeenPicture[] {
-  return pictures.filter(
-    ({ number, error }, index) => number < 0 || error > tolerance || number <= (pictures[index - 1]?.number ?? -1),
-  );
-}
-
-/** Without repetitions: the picture at which one source takes over from another may come from both. */
-export function distinct(pictures: readonly SeenPicture[]): SeenPicture[] {
-  return pictures.filter(({ number }, index) => number !== pictures[index - 1]?.number);
-}
-
-/** Waits for something, 15 s at most. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
+/** Waits for something. @throws when it does not come about */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + HANGS_MS;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`${what} did not come about in time.`);
+    if (performance.now() > end) throw new Error(`${what} did not come about.`);
     await new Promise((done) => setTimeout(done, 20));
   }
 }

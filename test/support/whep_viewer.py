@@ -13,9 +13,13 @@ import urllib.request
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 
+# A guard against hanging.
+HANGS_S = 200
+
+
 def request(method, url, headers, body=None):
     asked = urllib.request.Request(url, data=body, headers=headers, method=method)
-    with urllib.request.urlopen(asked, timeout=10) as response:
+    with urllib.request.urlopen(asked, timeout=HANGS_S) as response:
         return response.headers, response.read().decode()
 
 
@@ -47,7 +51,7 @@ async def watch(url, token, count):
     try:
         await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         for _ in range(count):
-            write(await asyncio.wait_for(video.track.recv(), timeout=15))
+            write(await asyncio.wait_for(video.track.recv(), timeout=HANGS_S))
     finally:
         await asyncio.to_thread(request, "DELETE", session, authorization)
         await peer.close()
