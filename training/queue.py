@@ -133,10 +133,18 @@ class Queue:
             print(f"{name}: {entry.state()}, {entry.progress.place}", flush=True)
 
 
+def yield_the_processor():
+    """Gives this process the lowest priority, within its session and, where Linux shares the processor by session, among them."""
+    os.nice(19)
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        group.write_text("19")
+
+
 def lowly(command, **options):
     """Starts a process at the lowest priority, with one thread, out of reach of the terminal's Ctrl-C."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    set_up = {"env": environment, "stdin": subprocess.DEVNULL, "start_new_session": True, "preexec_fn": lambda: os.nice(19)}
+    set_up = {"env": environment, "stdin": subprocess.DEVNULL, "start_new_session": True, "preexec_fn": yield_the_processor}
     return subprocess.Popen([str(part) for part in command], **set_up, **options)
 
 
