@@ -11,5 +11,7 @@ export default defineConfig({
     hookTimeout: HANGS_MS,
     // Most tests wait for a browser most of the time.
     maxWorkers: 3,
+    // What is built is run as it is.
+    server: { deps: { external: [/\/dist\/[^/]+\.js$/] } },
   },
 });

@@ -34,9 +34,9 @@ it.each([
     expect(Math.max(...off)).toBeLessThan(1e-3);
     expect(files.packetHashes('out', 'a')).toEqual(files.packetHashes(name, 'a'));
     // What the command line makes of it.
-    expect(run(['file', name, '-o', 'wanted.y4m', '--overwrite', '--model', 'mana-nano-x2'], files.path('')).code).toBe(
-      0,
-    );
+    expect(
+      (await run(['file', name, '-o', 'wanted.y4m', '--overwrite', '--model', 'mana-nano-x2'], files.path(''))).code,
+    ).toBe(0);
     const wanted = picturesOf(files.path('wanted.y4m'), (128 * 96 * 3) / 2);
     const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     const coded = files.i420('out');

@@ -72,7 +72,9 @@ describe('in Chromium', () => {
     const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(Math.min(...quality)).toBeGreaterThan(45);
     // The command line makes the same pictures.
-    expect(run(['file', 'plain.mp4', '-o', 'plain.y4m', '--model', 'mana-nano-x2'], files.path('')).code).toBe(0);
+    expect((await run(['file', 'plain.mp4', '-o', 'plain.y4m', '--model', 'mana-nano-x2'], files.path(''))).code).toBe(
+      0,
+    );
     const lines = picturesOf(files.path('plain.y4m'), wanted[0]?.length as number);
     expect(lines).toHaveLength(12);
     const same = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), lines[i] as Uint8Array));
