@@ -46,5 +46,4 @@ it.each([
     expect(quality).toHaveLength(12);
     expect(Math.min(...quality)).toBeGreaterThan(45);
   },
-  90_000,
 );

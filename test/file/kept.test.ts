@@ -185,7 +185,7 @@ it('a part has the pictures and the sound of that part, at its beginning', async
 });
 
 it('a part of a stream that begins decoding anywhere has all its pictures, and their pixels', async () => {
-  const long = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25:duration=4'];
+  const long = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25:duration=2'];
   ffmpeg(...long, '-c:v', 'libx264', '-bf', '3', '-g', '25', '-x264-params', 'open-gop=1:scenecut=0', at('open.ts'));
   ffmpeg(...long, '-c:v', 'mpeg2video', '-bf', '2', '-g', '40', '-q:v', '2', at('m2.ts'));
   ffmpeg('-i', at('open.ts'), '-c', 'copy', at('open.mp4'));
@@ -196,8 +196,7 @@ it('a part of a stream that begins decoding anywhere has all its pictures, and t
     for (const [first, count] of [
       [2, 3],
       [27, 5],
-      [63, 4],
-      [97, 3],
+      [47, 3],
     ] as const) {
       const [from, to] = [begin + (first - 0.5) / 25, begin + (first + count - 0.5) / 25].map((t) => t.toFixed(3));
       const flags = ['--from', from!, '--to', to!, '--overwrite', '--crf', '0'];

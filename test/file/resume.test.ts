@@ -30,12 +30,12 @@ const folder = newFolder();
 const at = (name: string): string => join(folder, name);
 const PICTURE = new URL('../fixtures/picture.jpg', import.meta.url).pathname;
 const BYTES = 128 * 96 * 1.5;
-const FRAMES = 90;
+const FRAMES = 50;
 const SEGMENT = ['--segment-frames', '20'];
 
 beforeAll(() => {
   const pan = `crop=64:48:x=100+n*2:y=100+n,format=yuv420p`;
-  const sound = ['-f', 'lavfi', '-i', 'sine=duration=3.6', '-c:a', 'aac', '-shortest'];
+  const sound = ['-f', 'lavfi', '-i', 'sine=duration=2', '-c:a', 'aac', '-shortest'];
   ffmpeg(
     '-loop',
     '1',

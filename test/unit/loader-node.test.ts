@@ -2,13 +2,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoadProgress, ModelBytes, ModelSource, PlanarFrame } from 'mana-upscale/node';
-import { concat, concatMap, delay, from, lastValueFrom, NEVER, of, toArray } from 'rxjs';
+import { concat, NEVER, of } from 'rxjs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Manifest } from '../../src/model/manifest.js';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import { fixtureModel } from '../support/fixtures.js';
 import { type ModelServer, serveModel } from '../support/model-server.js';
 import { wasmEngine } from '../support/models.js';
+import { oneByOne, PATIENT } from '../support/one-by-one.js';
 import { photoFrame } from '../support/pictures.js';
 
 const NAME = 'mana-nano-x2';
@@ -40,20 +41,18 @@ afterEach(async () => {
 async function upscale(model: ModelSource, scale = 2, count = 3): Promise<{ out: PlanarFrame[]; reasons: string[] }> {
   const reasons: string[] = [];
   const frames = Array.from({ length: count }, (_, i) => photoFrame(32, 24, i * 3, i, i * 40_000));
-  const live = from(frames).pipe(concatMap((frame) => of(frame).pipe(delay(500))));
-  const operator = node.manaUpscale({
-    model,
-    scale,
-    lookahead: 0,
-    budgetMs: Number.POSITIVE_INFINITY,
-    minFrameRate: 0,
-    backend: 'wasm',
-    threads: 1,
-    onEvent: (event) => {
-      if (event.type === 'fallback') reasons.push(event.reason);
-    },
-  });
-  return { out: await lastValueFrom(live.pipe(operator, toArray())), reasons };
+  const out = await oneByOne(
+    frames,
+    node.manaUpscale({
+      ...PATIENT,
+      model,
+      scale,
+      onEvent: (event) => {
+        if (event.type === 'fallback') reasons.push(event.reason);
+      },
+    }),
+  );
+  return { out, reasons };
 }
 
 it('a stream runs with a model at a URL, and with its bytes, alike', async () => {
@@ -107,10 +106,10 @@ it('a stream that is left stops its downloads', async () => {
   server.fault('encode.onnx', 'stalled');
   const stream = concat(of(photoFrame(32, 24)), NEVER).pipe(node.manaUpscale({ model: server.url, lookahead: 0 }));
   const subscription = stream.subscribe();
-  await expect.poll(() => server.sent.get('encode.onnx') ?? 0).toBeGreaterThan(0);
+  await expect.poll(() => server.sent.get('encode.onnx') ?? 0, { timeout: 200_000 }).toBeGreaterThan(0);
   expect(server.open.size).toBeGreaterThan(0);
   subscription.unsubscribe();
-  await expect.poll(() => server.open.size).toBe(0);
+  await expect.poll(() => server.open.size, { timeout: 200_000 }).toBe(0);
 });
 
 it('a model that is not there is asked for a few times, however many frames come, and told once', async () => {

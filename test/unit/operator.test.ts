@@ -1,65 +1,18 @@
 import {
   manaUpscale,
-  type NodeUpscaleOptions,
   type PlanarFrame,
   type UpscaleEvent,
   type UpscaleStats,
 } from 'mana-upscale/node';
-import { defer, EMPTY, from, lastValueFrom, merge, type Observable, of, Subject, tap, toArray } from 'rxjs';
+import { from, lastValueFrom, of, Subject, tap, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
 import { shippedModel, wasmEngine } from '../support/models.js';
+import { FrameSource, oneByOne, PATIENT } from '../support/one-by-one.js';
 import { largestDifference, photoFrame, psnr } from '../support/pictures.js';
 
 const still = (count: number, width = 64, height = 48): PlanarFrame[] =>
   Array.from({ length: count }, (_, i) => photoFrame(width, height, i * 3, i, i * 40_000));
-
-/** Whatever it takes: what is compared must not depend on the machine. */
-const PATIENT = {
-  lookahead: 0,
-  budgetMs: Number.POSITIVE_INFINITY,
-  minFrameRate: 0,
-  threads: 1,
-  backend: 'wasm',
-} as const;
-
-/** Frames that go in one at a time. */
-class Source {
-  readonly #frames = new Subject<PlanarFrame>();
-  readonly #given: readonly PlanarFrame[];
-  #next = 0;
-
-  /** @param end what comes right after the last frame; else the end comes when that one is out */
-  constructor(
-    given: readonly PlanarFrame[],
-    readonly end?: Error,
-  ) {
-    this.#given = given;
-  }
-
-  /** The next frame goes in, or nothing more comes. */
-  next(): void {
-    const frame = this.#given[this.#next++];
-    if (frame) this.#frames.next(frame);
-    else this.#frames.complete();
-    if (this.end && this.#next === this.#given.length) this.#frames.error(this.end);
-  }
-
-  /** What comes out, where each frame goes in when the one before is out: none is replaced, however slow the machine is. */
-  through(options: NodeUpscaleOptions = PATIENT): Observable<PlanarFrame> {
-    const out = this.#frames.pipe(
-      manaUpscale(options),
-      tap(() => this.next()),
-    );
-    return merge(
-      out,
-      defer(() => (this.next(), EMPTY)),
-    );
-  }
-}
-
-const upscaled = (frames: readonly PlanarFrame[], options?: NodeUpscaleOptions): Promise<PlanarFrame[]> =>
-  lastValueFrom(new Source(frames).through(options).pipe(toArray()));
 
 /** What the pipeline makes of frames in this thread. */
 async function reference(frames: readonly PlanarFrame[]): Promise<PlanarFrame[]> {
@@ -84,7 +37,7 @@ describe('manaUpscale in Node', () => {
   it('gives one frame for each, in order, as the pipeline makes it, completion last', async () => {
     const frames = still(8);
     const expected = await reference(frames);
-    const out = await upscaled(frames);
+    const out = await oneByOne(frames, manaUpscale(PATIENT));
     expect(out.map(({ timestampUs }) => timestampUs)).toEqual(expected.map(({ timestampUs }) => timestampUs));
     for (const { width, height, format } of out) expect([width, height, format]).toEqual([128, 96, 'RGBX']);
     expect(differences(out, expected)).toEqual(Array(8).fill(0));
@@ -94,13 +47,16 @@ describe('manaUpscale in Node', () => {
     const wide = still(5, 128, 64);
     const expected = await reference(wide);
     let last: UpscaleStats | undefined;
-    const out = await upscaled(wide, {
-      ...PATIENT,
-      threads: 2,
-      onStats: (stats) => {
-        last = stats;
-      },
-    });
+    const out = await oneByOne(
+      wide,
+      manaUpscale({
+        ...PATIENT,
+        threads: 2,
+        onStats: (stats) => {
+          last = stats;
+        },
+      }),
+    );
     for (const difference of differences(out, expected)) expect(difference).toBeLessThanOrEqual(1);
     expect(last?.backendDescription).toBe('CPU, 2 threads');
     expect(last!.tilesComputed).toBe(2 * last!.framesByLevel.full);
@@ -113,14 +69,17 @@ describe('manaUpscale in Node', () => {
       const expected = await reference(frames);
       let last: UpscaleStats | undefined;
       const events: UpscaleEvent[] = [];
-      const out = await upscaled(frames, {
-        ...PATIENT,
-        backend,
-        onStats: (stats) => {
-          last = stats;
-        },
-        onEvent: (event) => events.push(event),
-      });
+      const out = await oneByOne(
+        frames,
+        manaUpscale({
+          ...PATIENT,
+          backend,
+          onStats: (stats) => {
+            last = stats;
+          },
+          onEvent: (event) => events.push(event),
+        }),
+      );
       // Another order of additions than in WebAssembly.
       for (const difference of differences(out, expected)) expect(difference).toBeLessThanOrEqual(1);
       const fallbacks = events.filter(({ type }) => type === 'fallback');
@@ -137,7 +96,7 @@ describe('manaUpscale in Node', () => {
 
   it('passes a source’s error on after the frames before it', async () => {
     const seen: number[] = [];
-    const failing = new Source(still(5), new Error('unplugged')).through();
+    const failing = new FrameSource(still(5), new Error('unplugged')).through(manaUpscale(PATIENT));
     const error = await new Promise<unknown>((resolve) => {
       failing.subscribe({ next: (frame) => seen.push(frame.timestampUs), error: resolve });
     });
@@ -149,13 +108,16 @@ describe('manaUpscale in Node', () => {
     const reasons: string[] = [];
     const frames = still(3);
     const expected = await reference(frames);
-    const out = await upscaled(frames, {
-      ...PATIENT,
-      model: 'file:///nowhere/manifest.json',
-      onEvent: (event) => {
-        if (event.type === 'fallback') reasons.push(event.reason);
-      },
-    });
+    const out = await oneByOne(
+      frames,
+      manaUpscale({
+        ...PATIENT,
+        model: 'file:///nowhere/manifest.json',
+        onEvent: (event) => {
+          if (event.type === 'fallback') reasons.push(event.reason);
+        },
+      }),
+    );
     expect(reasons).toEqual([expect.stringMatching(/nowhere/)]);
     // The same picture, less sharp.
     for (const [i, { data }] of out.entries()) expect(psnr(data, expected[i]!.data)).toBeGreaterThan(25);
@@ -166,13 +128,13 @@ describe('manaUpscale in Node', () => {
     const reasons: string[] = [];
     const frames = still(8);
     frames[3] = { ...frames[3]!, planes: [] };
-    const source = new Source(frames);
+    const source = new FrameSource(frames);
     const passedOver = (event: UpscaleEvent): void => {
       if (event.type !== 'fallback') return;
       reasons.push(event.reason);
       source.next();
     };
-    const out = await lastValueFrom(source.through({ ...PATIENT, onEvent: passedOver }).pipe(toArray()));
+    const out = await lastValueFrom(source.through(manaUpscale({ ...PATIENT, onEvent: passedOver })).pipe(toArray()));
     expect(reasons).toEqual(['This frame cannot be read: plane 0 of RGBX is missing.']);
     expect(out.map(({ timestampUs }) => timestampUs / 40_000)).toEqual([0, 1, 2, 4, 5, 6, 7]);
   });
@@ -193,13 +155,16 @@ describe('manaUpscale in Node', () => {
       thrown.push(error);
     };
     process.once('uncaughtException', listener);
-    const out = await upscaled(still(3), {
-      ...PATIENT,
-      model: 'file:///nowhere/manifest.json',
-      onEvent: () => {
-        if (thrown.length === 0) throw new Error('mine');
-      },
-    });
+    const out = await oneByOne(
+      still(3),
+      manaUpscale({
+        ...PATIENT,
+        model: 'file:///nowhere/manifest.json',
+        onEvent: () => {
+          if (thrown.length === 0) throw new Error('mine');
+        },
+      }),
+    );
     process.off('uncaughtException', listener);
     expect(out).toHaveLength(3);
     expect(thrown).toMatchObject([{ message: 'mine' }]);
@@ -214,7 +179,7 @@ describe('manaUpscale in Node', () => {
     subscription.unsubscribe();
     source.next(second);
     // A stream that begins later is done.
-    await upscaled(still(1));
+    await oneByOne(still(1), manaUpscale(PATIENT));
     expect(seen).toBe(0);
     expect(source.observed).toBe(false);
   });
@@ -229,7 +194,7 @@ describe('manaUpscale in Node', () => {
       if (!over) setImmediate(turn);
     };
     turn();
-    const through = new Source(frames).through().pipe(
+    const through = new FrameSource(frames).through(manaUpscale(PATIENT)).pipe(
       tap(() => {
         turns.push(count);
         count = 0;
