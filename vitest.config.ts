@@ -9,6 +9,7 @@ export default defineConfig({
     globalSetup: 'test/support/setup.ts',
     testTimeout: HANGS_MS,
     hookTimeout: HANGS_MS,
+    expect: { poll: { timeout: HANGS_MS * 0.8 } },
     // Most tests wait for a browser most of the time.
     maxWorkers: 3,
     // What is built is run as it is.

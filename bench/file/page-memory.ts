@@ -34,9 +34,11 @@ export async function pageMemory(folder: string, frames: number): Promise<PageMe
   try {
     const { page } = await openPage(browser, server.url);
     let over = false;
-    const work = inPage<number>(page, 'file', 'count', readFileSync(path).toString('base64'), 'long.mp4').finally(() => {
-      over = true;
-    });
+    const work = inPage<number>(page, 'file', 'count', readFileSync(path).toString('base64'), 'long.mp4').finally(
+      () => {
+        over = true;
+      },
+    );
     while (!over) {
       await Promise.race([work, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
       if (over) break;

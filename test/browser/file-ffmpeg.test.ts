@@ -44,34 +44,31 @@ it.each([
   ['film.avi', 25, ['-c:v', 'mpeg4', '-q:v', '2', '-bf', '0', '-c:a', 'libmp3lame']],
   ['film.mpg', 25, ['-c:v', 'mpeg2video', '-q:v', '2', '-g', '12', '-bf', '2', '-c:a', 'mp2']],
   ['film.flv', 25, ['-c:v', 'flv1', '-q:v', '2', '-c:a', 'libmp3lame', '-ar', '44100']],
-])(
-  '%s goes through ffmpeg.wasm: same frames, same times, the sound where it was',
-  async (name, rate, codecs) => {
-    files.make(
-      ...['-f', 'lavfi', '-i', `testsrc2=s=64x48:r=${rate}:d=1.2`, '-f', 'lavfi', '-i', LATE_TONE],
-      ...['-pix_fmt', 'yuv420p', ...codecs, name],
-    );
-    const { file, error, made, out, left } = await upscale(name);
-    expect(error).toBeNull();
-    const source = shown(name, rate);
-    expect(file?.frames).toBe(source.length);
-    expect(file?.notices.filter((notice) => /damaged|not in the output/.test(notice))).toEqual([]);
-    expect(left).toEqual([]);
-    const times = shown(out, rate);
-    expect(times).toHaveLength(source.length);
-    const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
-    expect(Math.max(...off)).toBeLessThan(1e-3);
-    const space = { matrix: 'smpte170m', fullRange: false } as const;
-    const wanted = await upscaledInNode(files.i420(name), { width: 64, height: 48 }, source, space);
-    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
-    expect(quality).toHaveLength(source.length);
-    expect(Math.min(...quality)).toBeGreaterThan(45);
-    // The video's own start is the clock: what matters is when the tone begins after the first picture.
-    const before = onset(soundOf(name));
-    const after = onset(soundOf(out));
-    expect(Math.abs(after - before)).toBeLessThan(2e-3);
-  },
-);
+])('%s goes through ffmpeg.wasm: same frames, same times, the sound where it was', async (name, rate, codecs) => {
+  files.make(
+    ...['-f', 'lavfi', '-i', `testsrc2=s=64x48:r=${rate}:d=1.2`, '-f', 'lavfi', '-i', LATE_TONE],
+    ...['-pix_fmt', 'yuv420p', ...codecs, name],
+  );
+  const { file, error, made, out, left } = await upscale(name);
+  expect(error).toBeNull();
+  const source = shown(name, rate);
+  expect(file?.frames).toBe(source.length);
+  expect(file?.notices.filter((notice) => /damaged|not in the output/.test(notice))).toEqual([]);
+  expect(left).toEqual([]);
+  const times = shown(out, rate);
+  expect(times).toHaveLength(source.length);
+  const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
+  expect(Math.max(...off)).toBeLessThan(1e-3);
+  const space = { matrix: 'smpte170m', fullRange: false } as const;
+  const wanted = await upscaledInNode(files.i420(name), { width: 64, height: 48 }, source, space);
+  const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+  expect(quality).toHaveLength(source.length);
+  expect(Math.min(...quality)).toBeGreaterThan(45);
+  // The video's own start is the clock: what matters is when the tone begins after the first picture.
+  const before = onset(soundOf(name));
+  const after = onset(soundOf(out));
+  expect(Math.abs(after - before)).toBeLessThan(2e-3);
+});
 
 it('ProRes of ten bits, in a file that the browser opens but cannot decode', async () => {
   files.make('-f', 'lavfi', '-i', 'testsrc2=s=64x48:r=24:d=0.5', '-c:v', 'prores_ks', 'film.mov');
@@ -105,7 +102,16 @@ it.each([
     // Pictures come in pieces of ten seconds, sound in pieces of twenty.
     const seconds = 23;
     files.make(
-      ...['-f', 'lavfi', '-i', `testsrc2=s=32x24:r=${rate}:d=${seconds}`, '-f', 'lavfi', '-i', `sine=d=${seconds}:r=44100`],
+      ...[
+        '-f',
+        'lavfi',
+        '-i',
+        `testsrc2=s=32x24:r=${rate}:d=${seconds}`,
+        '-f',
+        'lavfi',
+        '-i',
+        `sine=d=${seconds}:r=44100`,
+      ],
       ...['-pix_fmt', 'yuv420p', ...codecs, name],
     );
     const { file, error, out } = await upscale(name, false);

@@ -234,7 +234,7 @@ it('a disk that is full is said, and what is whole is gone on with', () => {
   const line = (blocks: string, more: string) =>
     `ulimit -f ${blocks}; exec '${process.execPath}' '${CLI}' file in.mp4 -o full.mp4 --model mana-nano-x2 --crf 0 --segment-frames 20 ${more}`;
   const bash = (script: string) => spawnSync('bash', ['-c', script], { cwd: folder });
-  const full = bash(line('200', ''));
+  const full = bash(line('100', ''));
   expect([full.status, full.stderr.toString()]).toEqual([1, expect.stringContaining('cannot be written')]);
   expect(existsSync(at('full.mp4'))).toBe(false);
   expect(existsSync(at('full.mp4.parts/state.json'))).toBe(true);

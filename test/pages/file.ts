@@ -56,6 +56,8 @@ async function outcome(file: File | string, options: FileUpscaleOptions, watch: 
     const bytes = blob ? encode(new Uint8Array(await blob.arrayBuffer())) : '';
     const type = blob?.type ?? '';
     dispose();
+    // Frames come by another way than the result, and may come after it.
+    for (let tries = 0; watch && made.length < rest.frames && tries < 2_400; tries++) await sleep(50);
     return { ...base, error: null, file: { ...rest, type }, bytes, left: await stored() };
   } catch (thrown) {
     const { name, message, code = null } = thrown as UpscaleError;
@@ -64,6 +66,8 @@ async function outcome(file: File | string, options: FileUpscaleOptions, watch: 
     channel.close();
   }
 }
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Names in the private file system, when what is being removed is gone. */
 export async function stored(): Promise<string[]> {
@@ -74,7 +78,7 @@ export async function stored(): Promise<string[]> {
     names = [];
     for await (const name of folder.keys()) names.push(name);
     if (names.length === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   return names;
 }

@@ -18,21 +18,13 @@ export async function nodeGpu(): Promise<GpuDevice> {
 
 /**
  * The adapter of {@link nodeGpu}. Its devices compile at once: while Dawn in Node compiles on other threads, the thread that
- * waits asks again and again, which takes more of the processor than all compiling. They keep their pipelines: Dawn compiles
- * no second one that is equal to one that lives.
+ * waits asks again and again, which takes more of the processor than all compiling.
  */
 export async function nodeAdapter(): Promise<GPUAdapter> {
   const adapter = (await requestAdapter()) ?? (await softwareAdapter());
   const request = adapter.requestDevice.bind(adapter);
   adapter.requestDevice = async (descriptor) => {
     const device = await request(descriptor);
-    const create = device.createComputePipeline.bind(device);
-    const held: GPUComputePipeline[] = [];
-    device.createComputePipeline = (pipeline) => {
-      const made = create(pipeline);
-      held.push(made);
-      return made;
-    };
     device.createComputePipelineAsync = async (pipeline) => device.createComputePipeline(pipeline);
     return device;
   };

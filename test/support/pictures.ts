@@ -43,6 +43,6 @@ export function samplePsnr(a: Uint8Array, b: Uint8Array): number {
 }
 
 /** What tells two pictures apart: element by element, a test runner compares them for seconds. */
-export function hashOf(data: Uint8Array): string {
+export function hashOf(data: Uint8Array | Uint8ClampedArray): string {
   return createHash('sha1').update(data).digest('hex');
 }

@@ -1,9 +1,4 @@
-import {
-  manaUpscale,
-  type PlanarFrame,
-  type UpscaleEvent,
-  type UpscaleStats,
-} from 'mana-upscale/node';
+import { manaUpscale, type PlanarFrame, type UpscaleEvent, type UpscaleStats } from 'mana-upscale/node';
 import { from, lastValueFrom, of, Subject, tap, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { Upscaler } from '../../src/pipeline/upscaler.js';
