@@ -100,7 +100,7 @@ it.each([
   '%s is decoded in pieces: no frame is lost or made twice where they meet, and no sound',
   async (name, rate, codecs) => {
     // Pictures come in pieces of ten seconds, sound in pieces of twenty.
-    const seconds = 23;
+    const seconds = 27;
     files.make(
       ...[
         '-f',
