@@ -155,7 +155,7 @@ describe('a broken model is refused with the URL and what to do', () => {
   });
 
   it('can be loaded as soon as it is mended', async () => {
-    const loader = newLoader();
+    const loader = newLoader({ patienceMs: 3_600_000 });
     server.fault('golden.bin', 'missing', 1);
     await failure(loader.load(location));
     expect((await loader.load(location)).manifest.name).toBe(NAME);
