@@ -104,6 +104,7 @@ it('choose a file, see it done, compare both at the same moment, download it', a
   const session = await page.createCDPSession();
   await session.send('Browser.setDownloadBehavior', {
     behavior: 'allow',
+    ...(page.browserContext().id ? { browserContextId: page.browserContext().id as string } : {}),
     downloadPath: downloads,
     eventsEnabled: true,
   });
