@@ -18,6 +18,9 @@ const renamedWorker = {
       : null,
 };
 
+/** What `cli.js` imports as a file of its own, so that tests can call it without a process. */
+const COMMAND_LINE = './command-line.js';
+
 /**
  * Each entry is one file, so that pages can host the workers anywhere. Packages stay the consumer's.
  * @param bundled packages that become part of the file: a worker has no bundler that would find them
@@ -29,9 +32,11 @@ const entry = (input, file, bundled = []) => ({
     format: 'es',
     sourcemap: true,
     inlineDynamicImports: true,
+    paths: (id) => (id.endsWith(COMMAND_LINE.slice(1)) ? COMMAND_LINE : id),
     banner: bundled.map((name) => LICENCES[name]).join('\n'),
   },
-  external: (id) => !id.startsWith('.') && !isAbsolute(id) && !bundled.some((name) => id.startsWith(name)),
+  external: (id) =>
+    id === COMMAND_LINE || (!id.startsWith('.') && !isAbsolute(id) && !bundled.some((name) => id.startsWith(name))),
   plugins: [
     renamedWorker,
     resolve({ browser: true }),
@@ -48,6 +53,7 @@ export default [
   entry('worklets/graph.thread.ts', 'graph.thread.js'),
   entry('src/server/index.ts', 'server.js'),
   entry('src/cli/bin.ts', 'cli.js'),
+  entry('src/cli/command-line.ts', 'command-line.js'),
   entry('worklets/media.thread.ts', 'media.thread.js'),
   entry('worklets/io.worker.ts', 'io.worker.js'),
   entry('worklets/engine.worker.ts', 'engine.worker.js'),

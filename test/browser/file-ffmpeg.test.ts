@@ -44,35 +44,31 @@ it.each([
   ['film.avi', 25, ['-c:v', 'mpeg4', '-q:v', '2', '-bf', '0', '-c:a', 'libmp3lame']],
   ['film.mpg', 25, ['-c:v', 'mpeg2video', '-q:v', '2', '-g', '12', '-bf', '2', '-c:a', 'mp2']],
   ['film.flv', 25, ['-c:v', 'flv1', '-q:v', '2', '-c:a', 'libmp3lame', '-ar', '44100']],
-])(
-  '%s goes through ffmpeg.wasm: same frames, same times, the sound where it was',
-  async (name, rate, codecs) => {
-    files.make(
-      ...['-f', 'lavfi', '-i', `testsrc2=s=64x48:r=${rate}:d=1.2`, '-f', 'lavfi', '-i', LATE_TONE],
-      ...['-pix_fmt', 'yuv420p', ...codecs, name],
-    );
-    const { file, error, made, out, left } = await upscale(name);
-    expect(error).toBeNull();
-    const source = shown(name, rate);
-    expect(file?.frames).toBe(source.length);
-    expect(file?.notices.filter((notice) => /damaged|not in the output/.test(notice))).toEqual([]);
-    expect(left).toEqual([]);
-    const times = shown(out, rate);
-    expect(times).toHaveLength(source.length);
-    const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
-    expect(Math.max(...off)).toBeLessThan(1e-3);
-    const space = { matrix: 'smpte170m', fullRange: false } as const;
-    const wanted = await upscaledInNode(files.i420(name), { width: 64, height: 48 }, source, space);
-    const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
-    expect(quality).toHaveLength(source.length);
-    expect(Math.min(...quality)).toBeGreaterThan(45);
-    // The video's own start is the clock: what matters is when the tone begins after the first picture.
-    const before = onset(soundOf(name));
-    const after = onset(soundOf(out));
-    expect(Math.abs(after - before)).toBeLessThan(2e-3);
-  },
-  120_000,
-);
+])('%s goes through ffmpeg.wasm: same frames, same times, the sound where it was', async (name, rate, codecs) => {
+  files.make(
+    ...['-f', 'lavfi', '-i', `testsrc2=s=64x48:r=${rate}:d=1.2`, '-f', 'lavfi', '-i', LATE_TONE],
+    ...['-pix_fmt', 'yuv420p', ...codecs, name],
+  );
+  const { file, error, made, out, left } = await upscale(name);
+  expect(error).toBeNull();
+  const source = shown(name, rate);
+  expect(file?.frames).toBe(source.length);
+  expect(file?.notices.filter((notice) => /damaged|not in the output/.test(notice))).toEqual([]);
+  expect(left).toEqual([]);
+  const times = shown(out, rate);
+  expect(times).toHaveLength(source.length);
+  const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
+  expect(Math.max(...off)).toBeLessThan(1e-3);
+  const space = { matrix: 'smpte170m', fullRange: false } as const;
+  const wanted = await upscaledInNode(files.i420(name), { width: 64, height: 48 }, source, space);
+  const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
+  expect(quality).toHaveLength(source.length);
+  expect(Math.min(...quality)).toBeGreaterThan(45);
+  // The video's own start is the clock: what matters is when the tone begins after the first picture.
+  const before = onset(soundOf(name));
+  const after = onset(soundOf(out));
+  expect(Math.abs(after - before)).toBeLessThan(2e-3);
+});
 
 it('ProRes of ten bits, in a file that the browser opens but cannot decode', async () => {
   files.make('-f', 'lavfi', '-i', 'testsrc2=s=64x48:r=24:d=0.5', '-c:v', 'prores_ks', 'film.mov');
@@ -80,7 +76,7 @@ it('ProRes of ten bits, in a file that the browser opens but cannot decode', asy
   expect(error).toBeNull();
   expect(file).toMatchObject({ frames: 12, container: 'mp4' });
   expect(file?.notices).toEqual(['The source has more than 8 bits a sample; the output has 8.']);
-}, 60_000);
+});
 
 it('what is no video is told in one sentence, and so is a core that is not there', async () => {
   files.write('noise.avi', Buffer.from('This is a letter, not a film. '.repeat(400)));
@@ -94,28 +90,38 @@ it('what is no video is told in one sentence, and so is a core that is not there
   expect(error?.message).toMatch(
     /could not be loaded from http.*\/nowhere\/ffmpeg-core\.js.*options\.assets\.ffmpegCore/,
   );
-}, 60_000);
+});
 
 it.each([
-  ['long.avi', ['-c:v', 'mpeg4', '-g', '250', '-bf', '2', '-c:a', 'libmp3lame']],
-  ['long.mpg', ['-c:v', 'mpeg2video', '-g', '15', '-bf', '2', '-c:a', 'mp2']],
-  ['long.wmv', ['-c:v', 'wmv2', '-g', '100', '-c:a', 'wmav2']],
+  ['long.avi', 10, ['-c:v', 'mpeg4', '-g', '100', '-bf', '2', '-c:a', 'libmp3lame']],
+  ['long.mpg', 25, ['-c:v', 'mpeg2video', '-g', '15', '-bf', '2', '-c:a', 'mp2']],
+  ['long.wmv', 10, ['-c:v', 'wmv2', '-g', '40', '-c:a', 'wmav2']],
 ])(
   '%s is decoded in pieces: no frame is lost or made twice where they meet, and no sound',
-  async (name, codecs) => {
-    const seconds = 47;
+  async (name, rate, codecs) => {
+    // Pictures come in pieces of ten seconds, sound in pieces of twenty.
+    const seconds = 27;
     files.make(
-      ...['-f', 'lavfi', '-i', `testsrc2=s=32x24:r=25:d=${seconds}`, '-f', 'lavfi', '-i', `sine=d=${seconds}:r=44100`],
+      ...[
+        '-f',
+        'lavfi',
+        '-i',
+        `testsrc2=s=32x24:r=${rate}:d=${seconds}`,
+        '-f',
+        'lavfi',
+        '-i',
+        `sine=d=${seconds}:r=44100`,
+      ],
       ...['-pix_fmt', 'yuv420p', ...codecs, name],
     );
     const { file, error, out } = await upscale(name, false);
     expect(error).toBeNull();
-    const source = shown(name, 25);
+    const source = shown(name, rate);
     // ffmpeg writes one of these files with a step back in time: a frame there comes right after the one before.
     for (let i = 1; i < source.length; i++)
       source[i] = Math.max(source[i] as number, (source[i - 1] as number) + 0.001);
     expect(file?.frames).toBe(source.length);
-    const times = shown(out, 25);
+    const times = shown(out, rate);
     const off = times.map((time, i) => Math.abs(time - (source[i] as number)));
     expect(off).toHaveLength(source.length);
     expect(Math.max(...off)).toBeLessThan(1e-3);
@@ -128,7 +134,6 @@ it.each([
     }
     expect(quiet).toBe(0);
   },
-  180_000,
 );
 
 it('a source of R’G’B’ keeps its colours', async () => {
@@ -146,4 +151,4 @@ it('a source of R’G’B’ keeps its colours', async () => {
     const at = 3 * (48 * 128 + x);
     for (const [i, level] of colour.entries()) expect(Math.abs((shown[at + i] as number) - level)).toBeLessThan(8);
   }
-}, 60_000);
+});

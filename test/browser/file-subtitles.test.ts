@@ -149,7 +149,7 @@ describe('subtitles, in Chromium', () => {
       );
       expectCues(matroskaCues(out, 3), rounded);
     }
-  }, 120_000);
+  });
 
   it('of MP4 are kept in MP4, fragmented or not, and in WebM; a MOV does not take them', async () => {
     srt('french.srt', FRENCH);
@@ -177,7 +177,7 @@ describe('subtitles, in Chromium', () => {
     expect((await upscale(whole.out)).notices).toEqual([
       'Subtitle track 1 (wvtt) is not in the output: ffmpeg.wasm cannot read it.',
     ]);
-  }, 120_000);
+  });
 
   it('of WebM, and of Matroska in MP4 with texts that overlap', async () => {
     srt('french.srt', FRENCH);
@@ -194,7 +194,7 @@ describe('subtitles, in Chromium', () => {
     expect(mp4.notices).toEqual([ASS]);
     expectCues(mp4Cues(mp4.out, 1), GERMAN);
     expectCues(mp4Cues(mp4.out, 2), FRENCH);
-  }, 120_000);
+  });
 
   it('of a file whose video ffmpeg.wasm decodes, with what else is lost', async () => {
     srt('german.srt', GERMAN);
@@ -210,7 +210,7 @@ describe('subtitles, in Chromium', () => {
       'The files that are attached to the source, as fonts are, are not in the output.',
     ]);
     expectCues(mp4Cues(out, 1), GERMAN);
-  }, 60_000);
+  });
 
   it('are where they were to the picture, where a file that begins before its zero is moved', async () => {
     srt('german.srt', GERMAN);
@@ -234,7 +234,7 @@ describe('subtitles, in Chromium', () => {
     const shiftMs = Number(/\d+/.exec(notices?.[0] ?? '')?.[0]);
     expect(shiftMs).toBeGreaterThan(100);
     expectCues(matroskaCues(out, 1), wanted, shiftMs);
-  }, 60_000);
+  });
 
   it('that are pictures are told, and the others kept', async () => {
     srt('french.srt', FRENCH);
@@ -258,7 +258,7 @@ describe('subtitles, in Chromium', () => {
     ]);
     expect(files.streams(out)).toHaveLength(2);
     expectCues(matroskaCues(out, 1), FRENCH);
-  }, 60_000);
+  });
 
   it('one that cannot be read costs the others nothing', async () => {
     srt('french.srt', FRENCH);
@@ -277,7 +277,7 @@ describe('subtitles, in Chromium', () => {
     const mp4 = await upscale('two.mp4');
     expect(mp4.notices).toEqual(['Subtitle track 1 (stpp) is not in the output: ffmpeg.wasm cannot read it.']);
     expectCues(mp4Cues(mp4.out, 1), FRENCH);
-  }, 60_000);
+  });
 
   it('are told where ffmpeg.wasm is not to be had, and the video is whole', async () => {
     makeTitled('titled.mkv');
@@ -291,7 +291,7 @@ describe('subtitles, in Chromium', () => {
       /^The subtitles of the file are not in the output: .*could not be loaded from http.*see options\.assets\.ffmpegCore\.$/,
     );
     for (const { out } of [none, nowhere]) expect(files.streams(out)).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('chapters are told, and attached files where they cannot be kept, without ffmpeg.wasm', async () => {
     files.write('letters.ttf', Buffer.alloc(100, 1));
@@ -310,7 +310,7 @@ describe('subtitles, in Chromium', () => {
     const mp4 = await upscale('parts.mp4');
     expect(mp4.notices).toEqual(['The chapters of the file are not in the output.']);
     expect(files.streams(mp4.out)).toHaveLength(1);
-  }, 90_000);
+  });
 
   it('of a file on a server are kept too: it is fetched whole only where it has some', async () => {
     makeTitled('titled.mkv');
@@ -347,5 +347,5 @@ describe('subtitles, in Chromium', () => {
       server.closeAllConnections();
       server.close();
     }
-  }, 60_000);
+  });
 });

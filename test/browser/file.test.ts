@@ -72,7 +72,9 @@ describe('in Chromium', () => {
     const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(Math.min(...quality)).toBeGreaterThan(45);
     // The command line makes the same pictures.
-    expect(run(['file', 'plain.mp4', '-o', 'plain.y4m', '--model', 'mana-nano-x2'], files.path('')).code).toBe(0);
+    expect((await run(['file', 'plain.mp4', '-o', 'plain.y4m', '--model', 'mana-nano-x2'], files.path(''))).code).toBe(
+      0,
+    );
     const lines = picturesOf(files.path('plain.y4m'), wanted[0]?.length as number);
     expect(lines).toHaveLength(12);
     const same = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), lines[i] as Uint8Array));
@@ -82,7 +84,7 @@ describe('in Chromium', () => {
     const bytes = wanted[0]?.length as number;
     const loss = wanted.map((frame, i) => samplePsnr(coded.subarray(i * bytes, (i + 1) * bytes), frame));
     expect(Math.min(...loss)).toBeGreaterThan(28);
-  }, 60_000);
+  });
 
   it('a small picture that names no colours is BT.601, as in players, and the output says so', async () => {
     files.make(...PICTURE(0.2), ...H264, 'unnamed.mp4');
@@ -95,7 +97,7 @@ describe('in Chromium', () => {
     expect(made).toHaveLength(5);
     const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(Math.min(...quality)).toBeGreaterThan(60);
-  }, 60_000);
+  });
 
   it('keeps rotation, a variable frame rate, frames coded out of order, and each of two sound tracks', async () => {
     const uneven = "setpts='(N*0.04+mod(N,3)*0.011+gt(N,6)*0.3)/TB'";
@@ -122,7 +124,7 @@ describe('in Chromium', () => {
       expect(apart(times(out, track), times('turned.mp4', track))).toBeLessThan(1e-4);
       expect(files.packetHashes(out, track)).toEqual(files.packetHashes('turned.mp4', track));
     }
-  }, 60_000);
+  });
 
   it('makes WebM of WebM and Matroska of Matroska, of odd sizes too', async () => {
     files.make(...PICTURE(0.4), ...SOUND(0.4), ...ODD, '-c:v', 'libvpx-vp9', '-c:a', 'libopus', 'odd.webm');
@@ -148,7 +150,7 @@ describe('in Chromium', () => {
     const other = await upscale('film.mkv', { container: 'webm' });
     expect(files.streams(other.out).map(({ codec_name }) => codec_name)).toEqual(['vp9', 'opus']);
     expect(other.file?.notices.join()).toMatch(/sound \(flac\) is coded anew as opus/);
-  }, 120_000);
+  });
 });
 
 describe('files that are not as they should be, in Chromium', () => {
@@ -204,29 +206,29 @@ describe('files that are not as they should be, in Chromium', () => {
   });
 
   it('a file that is cut off in its pictures gives those that are there, and says so', async () => {
-    const whole = files.make(...PICTURE(2), ...H264, '-g', '10', '-movflags', '+faststart', 'start.mp4');
+    const whole = files.make(...PICTURE(1), ...H264, '-g', '5', '-movflags', '+faststart', 'start.mp4');
     files.write('half.mp4', whole.subarray(0, Math.floor(whole.length * 0.6)));
     const { file, out } = await upscale('half.mp4');
-    expect(file?.frames).toBeGreaterThan(15);
-    expect(file?.frames).toBeLessThan(50);
+    expect(file?.frames).toBeGreaterThan(7);
+    expect(file?.frames).toBeLessThan(25);
     expect(file?.notices.join()).toMatch(/ends 0\.\d s before the file says|cut off/);
     expect(times(out, 'v')).toHaveLength(file?.frames as number);
-  }, 60_000);
+  });
 
   it('broken packets cost the frames around them, and no more', async () => {
-    const whole = files.make(...PICTURE(2), ...H264, '-g', '10', '-bf', '0', 'good.mp4');
+    const whole = files.make(...PICTURE(1), ...H264, '-g', '10', '-bf', '0', 'good.mp4');
     const packets = files.each('good.mp4', 'packet', 'v', 'pos', 'size').map((row) => row.map(Number));
     const broken = Buffer.from(whole);
-    const [size, position] = packets[22] as [number, number];
+    const [size, position] = packets[12] as [number, number];
     broken.fill(0xff, position, position + size);
     files.write('broken.mp4', broken);
     const { file, out } = await upscale('broken.mp4');
     expect(file?.notices.join()).toMatch(/damaged/);
-    expect(file?.frames).toBeGreaterThan(35);
-    expect(file?.frames).toBeLessThan(50);
+    expect(file?.frames).toBeGreaterThan(12);
+    expect(file?.frames).toBeLessThan(25);
     // What follows is where it was.
-    expect(times(out, 'v').at(-1)).toBeCloseTo(49 / 25, 3);
-  }, 60_000);
+    expect(times(out, 'v').at(-1)).toBeCloseTo(24 / 25, 3);
+  });
 
   it('pictures of another size in the middle are drawn into the first size', async () => {
     files.make(...PICTURE(0.4, '64x48'), ...H264, '-bf', '0', '-f', 'h264', 'small.h264');
@@ -243,7 +245,7 @@ describe('files that are not as they should be, in Chromium', () => {
     // 192x96 fits as 128x64: bars of 16 rows above and below.
     expect(Math.max(...row(4), ...row(92))).toBeLessThan(20);
     expect(Math.max(...row(48))).toBeGreaterThan(60);
-  }, 60_000);
+  });
 
   it('ten bits become eight, with a notice', async () => {
     files.make(...PICTURE(0.3), '-c:v', 'libvpx-vp9', '-pix_fmt', 'yuv420p10le', ...TAGGED('bt709'), 'deep.webm');
@@ -258,7 +260,7 @@ describe('files that are not as they should be, in Chromium', () => {
     const quality = made.map((frame, i) => samplePsnr(Buffer.from(frame, 'base64'), wanted[i] as Uint8Array));
     expect(quality).toHaveLength(file?.frames as number);
     expect(Math.min(...quality)).toBeGreaterThan(45);
-  }, 60_000);
+  });
 
   it('pixels that are not square stay so', async () => {
     files.make(...PICTURE(0.2, '60x48'), ...H264, '-vf', 'setsar=4/3', 'wide.mp4');
@@ -291,5 +293,5 @@ describe('files that are not as they should be, in Chromium', () => {
     expect(error).toMatchObject({ code: 'output-unsupported' });
     expect(error?.message).toContain('12000x8000');
     expect(progress).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -61,8 +61,8 @@ describe.each(['all.mp4', 'all.mkv'])('%s', (name) => {
   let before: Probed;
   let after: Probed;
 
-  beforeAll(() => {
-    const { code, stderr } = upscale(folder, name, `out${ending}`);
+  beforeAll(async () => {
+    const { code, stderr } = await upscale(folder, name, `out${ending}`);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('not kept')]);
     const what = ['-show_streams', '-show_chapters', '-show_format'];
     before = probe(at(name), ...what);
@@ -116,7 +116,7 @@ it('an attachment is the same file', () => {
   expect(readFileSync(at('dumped.txt'), 'utf8')).toBe('an attachment');
 });
 
-it('frames that do not come evenly keep their times, over segments too', () => {
+it('frames that do not come evenly keep their times, over segments too', async () => {
   const uneven = "select='not(mod(n,3))+eq(n,4)+gt(n,30)',setpts=PTS+0.0013/TB*mod(N\\,3)";
   const pictures = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=50:duration=1', '-vf', uneven, '-vsync', 'vfr'];
   ffmpeg(
@@ -131,14 +131,14 @@ it('frames that do not come evenly keep their times, over segments too', () => {
     '3',
     at('vfr.mp4'),
   );
-  const { code } = upscale(folder, 'vfr.mp4', 'vfr-out.mp4', '--segment-frames', '7');
+  const { code } = await upscale(folder, 'vfr.mp4', 'vfr-out.mp4', '--segment-frames', '7');
   expect(code).toBe(0);
   const times = timesOf(at('vfr.mp4'), 'v:0');
   expect(new Set(times.map((t, i) => Math.round(1e4 * (t - (times[i - 1] ?? 0))))).size).toBeGreaterThan(3);
   expect(timesOf(at('vfr-out.mp4'), 'v:0')).toEqual(times);
 });
 
-it('sound that begins before or after the picture stays where it is', () => {
+it('sound that begins before or after the picture stays where it is', async () => {
   for (const offset of ['-0.3', '0.17']) {
     ffmpeg(
       '-itsoffset',
@@ -155,27 +155,27 @@ it('sound that begins before or after the picture stays where it is', () => {
       'copy',
       at('late.mkv'),
     );
-    expect(upscale(folder, 'late.mkv', 'late-out.mkv', '--overwrite').code).toBe(0);
+    expect((await upscale(folder, 'late.mkv', 'late-out.mkv', '--overwrite')).code).toBe(0);
     expect(timesOf(at('late-out.mkv'), 'v:0')).toEqual(timesOf(at('late.mkv'), 'v:0'));
     expect(timesOf(at('late-out.mkv'), 'a:0')).toEqual(timesOf(at('late.mkv'), 'a:0'));
   }
 });
 
-it('what a container does not take is said, and everything else is there', () => {
-  const { code, stderr } = upscale(folder, 'all.mkv', 'less.mp4');
+it('what a container does not take is said, and everything else is there', async () => {
+  const { code, stderr } = await upscale(folder, 'all.mkv', 'less.mp4');
   expect(code).toBe(0);
   expect(stderr).toContain('all.mkv: Stream 2, subtitle (subrip), is not kept: less.mp4 cannot hold it.');
   expect(stderr).toContain('all.mkv: Stream 3, attachment');
   expect(hashesOf(at('less.mp4'), 'a:0')).toEqual(hashesOf(at('all.mkv'), 'a:0'));
 });
 
-it('rotation that a container cannot say is told', () => {
-  const { code, stderr } = upscale(folder, 'all.mp4', 'turned.mkv');
+it('rotation that a container cannot say is told', async () => {
+  const { code, stderr } = await upscale(folder, 'all.mp4', 'turned.mkv');
   expect([code, stderr]).toEqual([0, expect.stringContaining('shown turned, and turned.mkv cannot say so')]);
 });
 
-it('a part has the pictures and the sound of that part, at its beginning', () => {
-  const { code } = upscale(folder, 'all.mkv', 'part.mkv', '--from', '0.2', '--to', '0:00.44');
+it('a part has the pictures and the sound of that part, at its beginning', async () => {
+  const { code } = await upscale(folder, 'all.mkv', 'part.mkv', '--from', '0.2', '--to', '0:00.44');
   expect(code).toBe(0);
   const wanted = timesOf(at('all.mkv'), 'v:0').filter((t) => t >= 0.2 && t < 0.44);
   expect(timesOf(at('part.mkv'), 'v:0').map((t) => t.toFixed(3))).toEqual(wanted.map((t) => (t - 0.2).toFixed(3)));
@@ -184,24 +184,23 @@ it('a part has the pictures and the sound of that part, at its beginning', () =>
   expect(timesOf(at('part.mkv'), 'a:0').map((t) => t.toFixed(3))).toEqual(sound.map((t) => (t - 0.2).toFixed(3)));
 });
 
-it('a part of a stream that begins decoding anywhere has all its pictures, and their pixels', () => {
-  const long = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25:duration=4'];
+it('a part of a stream that begins decoding anywhere has all its pictures, and their pixels', async () => {
+  const long = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25:duration=2'];
   ffmpeg(...long, '-c:v', 'libx264', '-bf', '3', '-g', '25', '-x264-params', 'open-gop=1:scenecut=0', at('open.ts'));
   ffmpeg(...long, '-c:v', 'mpeg2video', '-bf', '2', '-g', '40', '-q:v', '2', at('m2.ts'));
   ffmpeg('-i', at('open.ts'), '-c', 'copy', at('open.mp4'));
   for (const name of ['open.ts', 'm2.ts', 'open.mp4']) {
     const begin = timesOf(at(name), 'v:0')[0]!;
-    expect(upscale(folder, name, 'whole.mkv', '--overwrite', '--crf', '0').code).toBe(0);
+    expect((await upscale(folder, name, 'whole.mkv', '--overwrite', '--crf', '0')).code).toBe(0);
     const whole = picturesOf(at('whole.mkv'), 128 * 96 * 1.5);
     for (const [first, count] of [
       [2, 3],
       [27, 5],
-      [63, 4],
-      [97, 3],
+      [47, 3],
     ] as const) {
       const [from, to] = [begin + (first - 0.5) / 25, begin + (first + count - 0.5) / 25].map((t) => t.toFixed(3));
       const flags = ['--from', from!, '--to', to!, '--overwrite', '--crf', '0'];
-      const { code, stderr } = upscale(folder, name, 'part.mkv', ...flags);
+      const { code, stderr } = await upscale(folder, name, 'part.mkv', ...flags);
       expect([code, stderr], `${name} ${first}`).toEqual([0, expect.stringContaining(`${count} frames`)]);
       const part = picturesOf(at('part.mkv'), 128 * 96 * 1.5);
       expect(part.length).toBe(count);
@@ -212,16 +211,16 @@ it('a part of a stream that begins decoding anywhere has all its pictures, and t
       }
     }
   }
-  const { code, stderr } = upscale(folder, 'm2.ts', 'after.mkv', '--from', '90');
+  const { code, stderr } = await upscale(folder, 'm2.ts', 'after.mkv', '--from', '90');
   expect([code, stderr]).toEqual([1, expect.stringContaining('m2.ts holds no picture between --from and --to.')]);
 });
 
-it('a part has the chapters of that part, and a cover moves nothing', () => {
+it('a part has the chapters of that part, and a cover moves nothing', async () => {
   ffmpeg('-i', at('all-0.mp4'), '-map', '0', '-map', '-0:s', '-c', 'copy', at('chapters.mp4'));
   ffmpeg(...PICTURES, '-frames:v', '1', at('cover.png'));
   const cover = ['-map', '0', '-map', '1', '-disposition:v:1', 'attached_pic'];
   ffmpeg('-i', at('chapters.mp4'), '-i', at('cover.png'), ...cover, '-c', 'copy', at('covered.mp4'));
-  expect(upscale(folder, 'covered.mp4', 'cut.mp4', '--from', '0.16', '--to', '0.48').code).toBe(0);
+  expect((await upscale(folder, 'covered.mp4', 'cut.mp4', '--from', '0.16', '--to', '0.48')).code).toBe(0);
   const { chapters } = probe(at('cut.mp4'), '-show_chapters');
   expect(chapters.map(({ start_time, end_time, tags }) => [Number(start_time), Number(end_time), tags?.title])).toEqual(
     [
@@ -234,13 +233,13 @@ it('a part has the chapters of that part, and a cover moves nothing', () => {
   expect(hashesOf(at('cut.mp4'), 'v:1')).toEqual(hashesOf(at('covered.mp4'), 'v:1'));
 });
 
-it('subtitles of one time stay at one time', () => {
+it('subtitles of one time stay at one time', async () => {
   const event = (layer: number, start: string): string => `Dialogue: ${layer},0:00:00.${start},0:00:00.50,A,,0,0,0,,x`;
   const events = [event(0, '10'), event(1, '10'), event(2, '10'), event(0, '20')];
   const styles = '[V4+ Styles]\nFormat: Name, Fontname, Fontsize\nStyle: A,Arial,20\n';
   const format = '[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n';
   writeFileSync(at('s.ass'), `[Script Info]\nScriptType: v4.00+\n${styles}${format}${events.join('\n')}\n`);
   ffmpeg(...PICTURES, '-i', at('s.ass'), '-map', '0', '-map', '1', '-c:v', 'libx264', '-c:s', 'copy', at('ass.mkv'));
-  expect(upscale(folder, 'ass.mkv', 'ass-out.mkv').code).toBe(0);
+  expect((await upscale(folder, 'ass.mkv', 'ass-out.mkv')).code).toBe(0);
   expect(timesOf(at('ass-out.mkv'), 's:0')).toEqual([0.1, 0.1, 0.1, 0.2]);
 });

@@ -1,7 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
-import { CLI, ffmpeg, newFolder, picturesOf, probe, run, start, upscale } from '../support/file-rig.js';
+import type { Readable } from 'node:stream';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { CLI, ffmpeg, newFolder, outcomeOf, picturesOf, probe, start, upscale } from '../support/file-rig.js';
 import { samplePsnr } from '../support/pictures.js';
 
 const folder = newFolder();
@@ -10,7 +12,7 @@ const FRAMES = 30;
 const BYTES = 128 * 96 * 1.5;
 const FLAGS = ['--model', 'mana-nano-x2'];
 
-beforeAll(() => {
+beforeAll(async () => {
   ffmpeg(
     '-f',
     'lavfi',
@@ -24,8 +26,12 @@ beforeAll(() => {
     '8',
     at('in.mp4'),
   );
-  expect(upscale(folder, 'in.mp4', 'truth.y4m').code).toBe(0);
+  expect((await upscale(folder, 'in.mp4', 'truth.y4m')).code).toBe(0);
 });
+
+/** Upscales what comes through standard input. */
+const piped = (flags: readonly string[], input: Buffer) =>
+  outcomeOf(start(['file', '-', ...flags, ...FLAGS], folder), input);
 
 it('a file of pictures says what they are', () => {
   const { streams } = probe(at('truth.y4m'), '-show_streams', '-count_frames');
@@ -50,9 +56,9 @@ it('stands between two ffmpegs', () => {
     expect(samplePsnr(picture, truth[i]!), `frame ${i}`).toBe(Number.POSITIVE_INFINITY);
 });
 
-it('nothing but pictures is on standard output, and JSON is on the other', () => {
+it('nothing but pictures is on standard output, and JSON is on the other', async () => {
   const input = ffmpeg('-i', at('in.mp4'), '-f', 'yuv4mpegpipe', '-');
-  const { code, stdout, stderr } = run(['file', '-', '-o', '-', '--json', ...FLAGS], folder, input);
+  const { code, stdout, stderr } = await piped(['-o', '-', '--json'], input);
   expect(code).toBe(0);
   const header = stdout.indexOf('\n') + 1;
   expect(stdout.subarray(0, header).toString()).toMatch(/^YUV4MPEG2 W128 H96 F30000:1001 /);
@@ -64,12 +70,12 @@ it('nothing but pictures is on standard output, and JSON is on the other', () =>
   expect(lines.at(-1)).toMatchObject({ type: 'done', frames: FRAMES, width: 128, height: 96 });
 });
 
-it('video from standard input becomes a file', () => {
+it('video from standard input becomes a file', async () => {
   const input = ffmpeg('-i', at('in.mp4'), '-c', 'copy', '-f', 'matroska', '-');
-  const { code, stderr } = run(['file', '-', '-o', 'piped.mp4', ...FLAGS], folder, input);
+  const { code, stderr } = await piped(['-o', 'piped.mp4'], input);
   expect([code, stderr]).toEqual([0, expect.stringContaining(`128x96, ${FRAMES} frames`)]);
   expect(picturesOf(at('piped.mp4'), BYTES).length).toBe(FRAMES);
-  const nothing = run(['file', '-', '-o', 'x.mp4', ...FLAGS], folder, Buffer.alloc(0));
+  const nothing = await piped(['-o', 'x.mp4'], Buffer.alloc(0));
   expect([nothing.code, nothing.stderr]).toEqual([
     1,
     expect.stringContaining('Standard input cannot be read as video'),
@@ -90,14 +96,12 @@ it('a reader who leaves ends it, cleanly', async () => {
   expect(said).toBe('');
 });
 
-it('SIGTERM ends a pipe that nobody feeds', async () => {
-  const child = spawn(process.execPath, [CLI, 'file', '-', '-o', '-', ...FLAGS], {
-    cwd: folder,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  child.stdin.write('YUV4MPEG2 W64 H48 F25:1 C420\n');
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+it('SIGTERM ends a pipe that nobody feeds any more', async () => {
+  const child = start(['file', '-', '-o', '-', ...FLAGS], folder);
+  child.stdin?.write(readFileSync(at('truth.y4m')));
+  // What it makes of that is read, so that it waits for more and for nothing else.
   const closed = new Promise((resolve) => child.on('close', resolve));
+  await new Promise((resolve) => child.stdout?.once('data', resolve));
   child.kill('SIGTERM');
   expect(await closed).toBe(143);
 });
@@ -106,11 +110,12 @@ it('a second signal ends it, though the reader never reads', async () => {
   ffmpeg('-stream_loop', '30', '-i', at('in.mp4'), '-vf', 'scale=320:240', '-preset', 'ultrafast', at('large.mp4'));
   const child = start(['file', 'large.mp4', '-o', '-', ...FLAGS], folder);
   const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
-  // The first picture is there; the pipe holds no more of it.
-  await new Promise((resolve) => child.stdout?.once('readable', resolve));
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  child.kill('SIGINT');
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  child.kill('SIGINT');
+  // Part of the first picture is there. The pipe does not hold the rest, so the next write waits for a reader.
+  const stdout = child.stdout as Readable;
+  stdout.on('readable', () => undefined);
+  await vi.waitUntil(() => stdout.readableLength >= stdout.readableHighWaterMark, { timeout: 200_000 });
+  // Two signals that come close together are one to the system.
+  const timer = setInterval(() => child.kill('SIGINT'), 300);
   expect(await ended).toBe('SIGINT');
+  clearInterval(timer);
 });

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { needFfmpeg } from './ffmpeg.js';
 
-/** The command line as it is built. */
+/** The program that users start. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** What that program is but for its process. */
+const BUILT = new URL('../../dist/command-line.js', import.meta.url).href;
 
 /** A folder for a test file's files, with a blank and letters beyond ASCII in its name. It goes when the tests are over. */
 export function newFolder(): string {
@@ -17,8 +19,15 @@ export function newFolder(): string {
   return folder;
 }
 
-/** What a program left behind. */
+/** What the command line said, and its exit code. */
 export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a process wrote, and its exit code: `null` where a signal ended it. */
+export interface ProcessOutcome {
   readonly code: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;
@@ -55,21 +64,61 @@ export interface Probed {
   readonly format: { readonly tags?: Record<string, string>; readonly duration: string };
 }
 
-/** Starts the command line. */
-export function start(args: readonly string[], cwd: string): ChildProcess {
-  return spawn(process.execPath, [CLI, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+/** Runs the command line as it is built to its end, in this process. */
+export async function run(args: readonly string[], cwd: string): Promise<Outcome> {
+  const { commandLine } = (await import(BUILT)) as typeof import('../../src/cli/command-line.js');
+  const lines = { stdout: '', stderr: '' };
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    const code = await commandLine(args, {
+      write: (line) => {
+        lines.stdout += `${line}\n`;
+      },
+      print: (line) => {
+        lines.stderr += `${line}\n`;
+      },
+    });
+    return { code, ...lines };
+  } finally {
+    process.chdir(before);
+  }
 }
 
-/** Runs the command line to its end. */
-export function run(args: readonly string[], cwd: string, input?: Buffer, cli = CLI, timeout = 110_000): Outcome {
-  const options = { cwd, maxBuffer: 2 ** 30, timeout, ...(input ? { input } : {}) };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], options);
-  return { code: status, stdout, stderr: stderr.toString() };
-}
-
-/** Runs a small, quick network on a file. */
-export function upscale(cwd: string, input: string, output: string, ...more: string[]): Outcome {
+/** Runs a small, quick network on a file, in this process. */
+export function upscale(cwd: string, input: string, output: string, ...more: string[]): Promise<Outcome> {
   return run(['file', input, '-o', output, '--model', 'mana-nano-x2', ...more], cwd);
+}
+
+/** Starts the command line in a process of its own. */
+export function start(args: readonly string[], cwd: string, cli = CLI): ChildProcess {
+  return spawn(process.execPath, [cli, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+/** {@link start}s a process that sends itself a signal when so many segments are whole. */
+export function startUntil(
+  signal: NodeJS.Signals,
+  segments: number,
+  args: readonly string[],
+  cwd: string,
+): ChildProcess {
+  const hook = new URL('./signal-at-segment.mjs', import.meta.url).href;
+  const env = { ...process.env, SIGNAL: signal, SEGMENTS: `${segments}` };
+  return spawn(process.execPath, ['--import', hook, CLI, ...args], { cwd, env, stdio: 'pipe' });
+}
+
+/** Gives a process its standard input, and waits for its end. */
+export async function outcomeOf(child: ChildProcess, input: Uint8Array = new Uint8Array(0)): Promise<ProcessOutcome> {
+  const read = async (stream: AsyncIterable<Buffer> | null): Promise<Buffer> => {
+    const parts: Buffer[] = [];
+    for await (const part of stream ?? []) parts.push(part);
+    return Buffer.concat(parts);
+  };
+  // A process that ends early reads no more of it.
+  child.stdin?.on('error', () => undefined).end(input);
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const [stdout, stderr, code] = await Promise.all([read(child.stdout), read(child.stderr), ended]);
+  return { code, stdout, stderr: stderr.toString() };
 }
 
 /** All pictures of a file as 4:2:0 of its own range, decoded by FFmpeg's program, none dropped or repeated. */

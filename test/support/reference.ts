@@ -3,6 +3,15 @@ import type { LoadedModel } from '../../src/engine/engine.js';
 import { packRgb } from '../../src/frame/colour.js';
 import type { PlanarFrame } from '../../src/frame/frame.js';
 
+const sessions = new WeakMap<Uint8Array, Promise<ort.InferenceSession>>();
+
+/** One session for a graph, however often it is asked for. */
+function sessionOf(graph: Uint8Array): Promise<ort.InferenceSession> {
+  const session = sessions.get(graph) ?? ort.InferenceSession.create(graph);
+  sessions.set(graph, session);
+  return session;
+}
+
 /**
  * The network by ONNX Runtime alone: whole pictures, edge-replicated to the model's grid, encoded from the stream's first
  * frame on. No engine, no ring, no tiles.
@@ -26,8 +35,7 @@ export async function networkAlone(
     return [1, channels, height / stride, width / stride];
   };
   const length = (plane: string): number => dims(plane).reduce((product, dim) => product * dim);
-  const encoder = await ort.InferenceSession.create(files.get(encode.file)!);
-  const fuser = await ort.InferenceSession.create(files.get(fuse.file)!);
+  const [encoder, fuser] = await Promise.all([sessionOf(files.get(encode.file)!), sessionOf(files.get(fuse.file)!)]);
   const encoded: Map<string, ort.Tensor>[] = [];
   for (const frame of frames) {
     const packed = new Float32Array(length('frame'));

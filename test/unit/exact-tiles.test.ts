@@ -177,29 +177,29 @@ describe('the network of the paper', () => {
     expect(await verify(engine, paper)).toBeLessThan(1e-3);
   });
 
-  it('makes a picture of 100 x 80 of tiles that overlap, each as if alone, and computes only those that change', async () => {
+  it('makes a picture of 100 x 64 of tiles that overlap, each as if alone, and computes only those that change', async () => {
     const frames = Array.from({ length: 4 }, (_, i) => {
-      const frame = photoFrame(100, 80, 60, 60, i * 40_000);
+      const frame = photoFrame(100, 64, 60, 60, i * 40_000);
       // In the last frame something appears in the upper left corner, which one tile sees.
       if (i === 3) frame.data.set(photoFrame(30, 1, 260, 200).data, 0);
       return frame;
     });
     const out: PlanarFrame[] = [];
     const upscaler = await Upscaler.open(engine, paper, {
-      size: { width: 100, height: 80 },
+      size: { width: 100, height: 64 },
       lookahead: 3,
       emit: (frame) => out.push(frame),
     });
     for (const frame of frames) await upscaler.push(frame, { times: frame, arrivedMs: 0, release: () => undefined });
     await upscaler.flush();
     upscaler.dispose();
-    expect(out.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(4).fill('400x320'));
+    expect(out.map(({ width, height }) => `${width}x${height}`)).toEqual(Array(4).fill('400x256'));
     expect(largestDifference(out[3]!.data, await blended(frames, 3))).toBeLessThanOrEqual(1);
     expect(upscaler.counts).toMatchObject({
       framesEncoded: 2,
       framesRepeated: 2,
-      tilesComputed: 4 + 3,
-      tilesReused: 9,
+      tilesComputed: 2 + 3,
+      tilesReused: 3,
     });
-  }, 120_000);
+  });
 });

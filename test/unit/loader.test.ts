@@ -155,7 +155,7 @@ describe('a broken model is refused with the URL and what to do', () => {
   });
 
   it('can be loaded as soon as it is mended', async () => {
-    const loader = newLoader();
+    const loader = newLoader({ patienceMs: 3_600_000 });
     server.fault('golden.bin', 'missing', 1);
     await failure(loader.load(location));
     expect((await loader.load(location)).manifest.name).toBe(NAME);
@@ -163,17 +163,15 @@ describe('a broken model is refused with the URL and what to do', () => {
 });
 
 describe('an aborted caller', () => {
-  it('is rejected at once with its reason; the download stops and nothing of it is kept', async () => {
+  it('is rejected with its reason, before any patience is over; the download stops and nothing of it is kept', async () => {
     for (const file of FILES) server.fault(file, 'stalled');
     const abort = new AbortController();
-    const loading = newLoader({ patienceMs: 60_000 }).load(location, { signal: abort.signal });
+    const loading = newLoader({ patienceMs: 3_600_000 }).load(location, { signal: abort.signal });
     loading.catch(() => undefined);
     await expect.poll(() => server.open.size).toBe(FILES.length);
     const reason = new Error('changed my mind');
-    const start = performance.now();
     abort.abort(reason);
     await expect(loading).rejects.toBe(reason);
-    expect(performance.now() - start).toBeLessThan(1000);
     await expect.poll(() => server.open.size).toBe(0);
     expect(await readdir(folder)).toEqual([]);
   });

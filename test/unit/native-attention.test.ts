@@ -118,24 +118,26 @@ describe('the kernels', () => {
     }
   });
 
-  const halos = [0, 2, 4, 6, 8].flatMap((halo) => [1, 2].map((pool) => [halo, pool as 1 | 2] as const));
+  // A halo of 4 is that of all other tests.
+  const halos = [0, 2, 6, 8].flatMap((halo) => [1, 2].map((pool) => [halo, pool as 1 | 2] as const));
   it.each(halos)('are right with a halo of %i and a query for %i pixels a side', async (halo, queryPool) => {
     const settings = randomSettings({ halo, queryPool, dim: 8, valueDim: 16, attendFrames: [1, 3, 6] });
     expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 24, 16)));
   });
 
   it.each([1, 2, 3, 4, 5, 6, 7])('are right with %i frames', async (count) => {
-    for (const queryPool of [1, 2] as const) {
-      const settings = randomSettings({ attendFrames: FRAMES.slice(7 - count), queryPool });
-      expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 16, 16)));
-    }
+    const settings = randomSettings({ attendFrames: FRAMES.slice(7 - count), queryPool: count % 2 === 0 ? 1 : 2 });
+    expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 16, 16)));
   });
 
-  it.each([1, 3, 16, 129])('are right with a memory of %i', async (memory) => {
-    for (const queryPool of [1, 2] as const) {
-      const settings = randomSettings({ attendFrames: [3], queryPool, memory });
-      expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 16, 8)));
-    }
+  it.each([
+    [1, 2],
+    [3, 1],
+    [16, 2],
+    [129, 1],
+  ] as const)('are right with a memory of %i, a query for %i pixels a side', async (memory, queryPool) => {
+    const settings = randomSettings({ attendFrames: [3], queryPool, memory });
+    expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 16, 8)));
   });
 
   it.each([
@@ -152,7 +154,7 @@ describe('the kernels', () => {
   it('work on rectangles of a plane, many in one pass, and touch nothing else', async () => {
     for (const queryPool of [1, 2] as const) {
       await scoped(async (scope) => {
-        const settings = randomSettings({ queryPool, memory: 4 });
+        const settings = randomSettings({ queryPool, memory: 5 });
         const weights = randomWeights(settings);
         const size = { width: 40, height: 24 };
         const attention = new Attention(scope, settings, weights, size, 8, 'f32');

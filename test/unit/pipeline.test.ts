@@ -60,10 +60,8 @@ describe('tiled equals whole to 1/255 at every pixel', () => {
     ['mana-nano-x2', 161, 121, 72 * 72],
     ['mana-nano-x2', 121, 161, 9000],
     ['mana-nano-x2', 480, 270, 30_000],
-    ['mana-nano-x2', 270, 480, 30_000],
-    ['mana-nano-x2', 854, 480, 60_000],
-    ['mana-live-x2', 161, 121, 9000],
-    ['mana-live-x2', 135, 240, 14_000],
+    ['mana-nano-x2', 854, 60, 20_000],
+    ['mana-live-x2', 65, 121, 5184],
   ])('%s at %i x %i in tiles of at most %i pixels', async (name, width, height, maxTilePixels) => {
     const frames = pan(width, height, width * height > 100_000 ? 2 : 3);
     const { out, upscaler } = await run(name, frames, maxTilePixels);
