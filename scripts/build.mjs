@@ -1,5 +1,6 @@
 /** Builds `dist/`: bundles, types, models and ONNX Runtime's files. Fails when our own browser code grows too large. */
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -23,14 +24,20 @@ const ORT_FILES = [
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
-const run = (program, ...args) =>
-  execFileSync(process.execPath, [join(root, 'node_modules', program), ...args], { cwd: root, stdio: 'inherit' });
+/** Runs a program of a package; the build ends with the first that fails. */
+const run = async (program, ...args) => {
+  const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], { cwd: root, stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) process.exit(code ?? 1);
+};
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-run('rollup/dist/bin/rollup', '-c', '--silent');
-run('typescript/bin/tsc', '-p', 'tsconfig.build.json');
-// Fails on a public symbol without documentation.
-run('typedoc/bin/typedoc', '--emit', 'none', '--logLevel', 'Warn');
+await Promise.all([
+  run('rollup/dist/bin/rollup', '-c', '--silent'),
+  run('typescript/bin/tsc', '-p', 'tsconfig.build.json'),
+  // Fails on a public symbol without documentation.
+  run('typedoc/bin/typedoc', '--emit', 'none', '--logLevel', 'Warn'),
+]);
 cpSync(join(root, 'models'), join(root, 'dist/models'), { recursive: true });
 mkdirSync(join(root, 'dist/ort'));
 const ort = dirname(require.resolve('onnxruntime-web'));

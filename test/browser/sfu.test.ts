@@ -85,70 +85,65 @@ async function enterToken(page: Page, token: string): Promise<void> {
 
 /** For each upscaled picture, what it has in common with the pictures as sent, in decibels. */
 interface Likeness {
-  /** With the one that is most like it, which that was, and how much later it was shown. */
+  /** With the one that is most like it, which that was, and how many were shown between the two. */
   readonly best: number;
   readonly index: number;
-  readonly lateMs: number;
+  readonly apart: number;
   /** With the one that is least like it. */
   readonly worst: number;
 }
 
 /**
- * Looks at both videos of the watch page for a moment: luma at the size that was sent, the upscaled picture halved by means
- * of four pixels.
+ * Looks at both videos of the watch page until each has shown `count` pictures: luma at the size that was sent, the upscaled
+ * picture halved by means of four pixels.
  */
-function compare(page: Page, seconds: number): Promise<Likeness[]> {
-  return page.evaluate(async (watchedMs) => {
-    const seen = async (id: string, width: number, height: number) => {
+function compare(page: Page, count: number): Promise<Likeness[]> {
+  return page.evaluate(async (least) => {
+    interface Picture {
+      readonly luma: Float32Array;
+      /** Pictures that the other video had shown by then. */
+      readonly others: number;
+    }
+    const shown: { before: Picture[]; after: Picture[] } = { before: [], after: [] };
+    const enough = (): boolean => shown.before.length >= least && shown.after.length >= least;
+    const { videoWidth: width, videoHeight: height } = document.getElementById('before') as HTMLVideoElement;
+    const look = async (id: 'before' | 'after', other: 'before' | 'after'): Promise<void> => {
       const video = document.getElementById(id) as HTMLVideoElement;
-      const canvas = new OffscreenCanvas(width, height);
-      const context = canvas.getContext('2d', { willReadFrequently: true })!;
+      const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
       context.imageSmoothingQuality = 'low';
-      const pictures: { atMs: number; luma: Float32Array }[] = [];
-      const end = performance.now() + watchedMs;
-      while (performance.now() < end) {
-        const atMs = await new Promise<number>((resolve) => video.requestVideoFrameCallback(resolve));
+      while (!enough()) {
+        await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
         context.drawImage(video, 0, 0, width, height);
         const { data } = context.getImageData(0, 0, width, height);
         const luma = new Float32Array(width * height).map(
           (_, i) => 0.299 * data[4 * i]! + 0.587 * data[4 * i + 1]! + 0.114 * data[4 * i + 2]!,
         );
-        pictures.push({ atMs, luma });
+        shown[id].push({ luma, others: shown[other].length });
       }
-      return pictures;
     };
-    const { videoWidth, videoHeight } = document.getElementById('before') as HTMLVideoElement;
-    const [sent, upscaled] = await Promise.all(['before', 'after'].map((id) => seen(id, videoWidth, videoHeight)));
+    await Promise.race([look('before', 'after'), look('after', 'before')]);
     const decibels = (one: Float32Array, other: Float32Array) => {
       const squares = one.reduce((sum, value, i) => sum + (value - other[i]!) ** 2, 0);
-      return 10 * Math.log10(255 ** 2 / (squares / one.length));
+      return Math.min(99, 10 * Math.log10(255 ** 2 / (squares / one.length)));
     };
-    return upscaled!.map(({ atMs, luma }) => {
-      const all = sent!.map((other, index) => ({
-        like: decibels(luma, other.luma),
-        index,
-        lateMs: other.atMs - atMs,
-      }));
+    return shown.after.map(({ luma, others }) => {
+      const all = shown.before.map((other, index) => ({ like: decibels(luma, other.luma), index }));
       all.sort((one, other) => other.like - one.like);
-      const [{ like: best, ...where }] = all as [(typeof all)[0]];
-      return { best, ...where, worst: all.at(-1)!.like };
+      const { like: best, index } = all[0]!;
+      return { best, index, apart: index - others, worst: all.at(-1)!.like };
     });
-  }, seconds * 1000);
+  }, count);
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** One moving picture in both forms. What one side shows the other may show a second later, after the last look at it. */
 function expectAlike(likeness: readonly Likeness[]): void {
-  expect(likeness.length).toBeGreaterThan(10);
   // Two coders and a network lie between them, some 31 dB; another moment of the scene has 12 to 20.
   const best = likeness.map((one) => one.best).toSorted((a, b) => b - a);
-  expect(
-    best[best.length >> 2],
-    `${likeness.map((one) => `${one.best.toFixed(1)}@${one.lateMs.toFixed(0)}`)}`,
-  ).toBeGreaterThan(26);
+  expect(best[best.length >> 2], `${best.map((one) => one.toFixed(1))}`).toBeGreaterThan(26);
   expect(median(likeness.map(({ worst }) => worst))).toBeLessThan(20);
-  expect(new Set(likeness.map(({ index }) => index)).size).toBeGreaterThan(likeness.length / 3);
+  expect(new Set(likeness.map(({ index }) => index)).size).toBeGreaterThan(likeness.length / 4);
 }
 
 it('says what is missing: a stream, a token, a server', async () => {
@@ -176,16 +171,16 @@ it('what one page publishes the other shows twice: as sent, and twice as large, 
   await says(viewer, 'upscaled-size', new RegExp(`^${2 * SENT[0]!} × ${2 * SENT[1]!}$`));
   // A page in the background is told of no pictures.
   await viewer.bringToFront();
-  const likeness = await compare(viewer, 2);
-  expectAlike(likeness);
-  // The browser holds the picture as sent back, so both sides of the line show about the same moment.
-  expect(Math.abs(median(likeness.map(({ lateMs }) => lateMs)))).toBeLessThan(400);
+  expectAlike(await compare(viewer, 45));
+  // The browser holds the picture as sent back, so in the end both sides of the line show about the same moment.
+  const apart = async () => Math.abs(median((await compare(viewer, 45)).map((one) => one.apart)));
+  await expect.poll(apart).toBeLessThan(12);
 });
 
 it('says what makes the picture, and how much later it comes', async () => {
   await says(viewer, 'level', /\((full|short|small|fast)\)$/);
   await says(viewer, 'delay', /^[1-9]\d*$/);
-  expect(Number(await text(viewer, 'upscaled-fps'))).toBeGreaterThan(5);
+  await says(viewer, 'upscaled-fps', /^[1-9]/);
   expect(await text(viewer, 'viewers')).toBe('1 as sent, 1 upscaled');
 });
 
@@ -193,7 +188,7 @@ it('shows the same in Firefox', async () => {
   const { page, log: lines } = await openPage(await firefox, addresses.watch);
   await enterToken(page, TOKEN);
   await says(page, 'status', /^Watching “demo”\.$/);
-  expectAlike(await compare(page, 2));
+  expectAlike(await compare(page, 45));
   await page.close();
   expect(lines.filter((line) => line.startsWith('error'))).toEqual([]);
 });
@@ -221,7 +216,7 @@ it('bridges carry a stream out of the server as plain RTP, and in again', async 
     await enterToken(second, TOKEN);
     await says(second, 'status', /^Watching “second”\.$/);
     await says(second, 'source-size', new RegExp(`^${SENT[0]} × ${SENT[1]}$`));
-    expectAlike(await compare(second, 2));
+    expectAlike(await compare(second, 45));
   } finally {
     await second.close();
     for (const child of bridges) child.kill('SIGTERM');

@@ -174,9 +174,8 @@ export async function hangUp(): Promise<{
   states: string[];
   hiddenMs: number;
   ticksPerSecond: number;
-  /** Frames that came into the pipeline and left it while the page was hidden. */
-  received: number;
-  delivered: number;
+  /** Frames that came into the pipeline while the page was hidden, and neither left it nor were dropped. */
+  inside: number;
   resetsBefore: UpscaleStats['windowResets'];
   resetsAfter: UpscaleStats['windowResets'];
 }> {
@@ -185,14 +184,14 @@ export async function hangUp(): Promise<{
   const to = visibility.find(({ ms, state }) => ms > from && state === 'visible')?.ms ?? Number.NaN;
   const at = (ms: number): UpscaleStats => stats.findLast((sample) => sample.ms <= ms)?.stats ?? upscaled.stats();
   const [before, after] = [at(from), at(to)];
-  const out = (figures: UpscaleStats): number =>
-    Object.values(figures.framesByLevel).reduce((sum, count) => sum + count, 0);
+  const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
+  const inside = ({ framesReceived, framesByLevel, framesDropped }: UpscaleStats): number =>
+    framesReceived - sum(framesByLevel) - sum(framesDropped);
   const result = {
     states: visibility.map(({ state }) => state),
     hiddenMs: to - from,
     ticksPerSecond: (ticks.filter((ms) => ms >= from && ms < to).length / (to - from)) * 1000,
-    received: after.framesReceived - before.framesReceived,
-    delivered: out(after) - out(before),
+    inside: inside(after) - inside(before),
     resetsBefore: before.windowResets,
     resetsAfter: upscaled.stats().windowResets,
   };

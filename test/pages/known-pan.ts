@@ -49,8 +49,26 @@ export class KnownPan {
     const ms = performance.now();
     const index = Math.round(frame.timestamp / FRAME_US);
     const { truth, scaled } = await this.#view(index);
-    const quality = psnr(await bytesOf(frame), truth);
+    const quality = psnr(await this.#shown(frame), truth);
     return { ms, index, psnr: quality, gain: quality - scaled };
+  }
+
+  /** Pixels at the output's size. A frame that was passed through has its source's, and is enlarged by who shows it. */
+  async #shown(frame: VideoFrame): Promise<ArrayLike<number>> {
+    const [width, height] = [this.width * 2, this.height * 2];
+    if (frame.visibleRect?.width === width) return bytesOf(frame);
+    const context = this.#canvas(width, height);
+    context.drawImage(frame, 0, 0, width, height);
+    frame.close();
+    return context.getImageData(0, 0, width, height).data;
+  }
+
+  #canvas(width: number, height: number): OffscreenCanvasRenderingContext2D {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
+    if (!context) throw new Error('no canvas');
+    context.imageSmoothingQuality = 'high';
+    return context;
   }
 
   #view(index: number): Promise<View> {
@@ -63,10 +81,7 @@ export class KnownPan {
     const [width, height] = [this.width * 2, this.height * 2];
     const truth = (await view(index, width, height, 1)).data;
     const source = halved(truth, width, height);
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
-    if (!context) throw new Error('no canvas');
-    context.imageSmoothingQuality = 'high';
+    const context = this.#canvas(width, height);
     const frame = this.#frameOf(source, index);
     context.drawImage(frame, 0, 0, width, height);
     frame.close();

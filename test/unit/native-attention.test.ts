@@ -105,27 +105,30 @@ describe('the kernels', () => {
   });
 
   const sizes = [
-    [8, 8],
-    [16, 8],
-    [8, 24],
-    [24, 16],
-    [40, 24],
+    [8, 8, 1],
+    [16, 8, 2],
+    [8, 24, 2],
+    [24, 16, 1],
+    [40, 24, 2],
   ] as const;
-  it.each(sizes)('are right at %ix%i, with borders on every side', async (width, height) => {
-    for (const queryPool of [1, 2] as const) {
-      const settings = randomSettings({ queryPool, memory: 5 });
-      expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, width, height)));
-    }
+  it.each(sizes)('are right at %ix%i, with borders on every side', async (width, height, queryPool) => {
+    const settings = randomSettings({ queryPool, memory: 5 });
+    expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, width, height)));
   });
 
   // A halo of 4 is that of all other tests.
-  const halos = [0, 2, 6, 8].flatMap((halo) => [1, 2].map((pool) => [halo, pool as 1 | 2] as const));
+  const halos = [
+    [0, 1],
+    [2, 2],
+    [6, 1],
+    [8, 2],
+  ] as const;
   it.each(halos)('are right with a halo of %i and a query for %i pixels a side', async (halo, queryPool) => {
     const settings = randomSettings({ halo, queryPool, dim: 8, valueDim: 16, attendFrames: [1, 3, 6] });
     expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 24, 16)));
   });
 
-  it.each([1, 2, 3, 4, 5, 6, 7])('are right with %i frames', async (count) => {
+  it.each([1, 2, 5, 6])('are right with %i frames', async (count) => {
     const settings = randomSettings({ attendFrames: FRAMES.slice(7 - count), queryPool: count % 2 === 0 ? 1 : 2 });
     expectEqual(await compare(settings, randomWeights(settings), randomFrames(settings, 16, 16)));
   });
