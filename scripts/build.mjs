@@ -26,7 +26,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 /** Runs a program of a package; the build ends with the first that fails. */
 const run = async (program, ...args) => {
-  const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], { cwd: root, stdio: 'inherit' });
+  const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   const [code] = await once(child, 'exit');
   if (code !== 0) process.exit(code ?? 1);
 };

@@ -37,6 +37,8 @@ export async function startDemo({ port = DEFAULT_PORT } = {}) {
   const server = await createServer({
     root: fileURLToPath(new URL('../examples/demo', import.meta.url)),
     configFile: false,
+    // Servers that run at the same time must not share one.
+    cacheDir: fileURLToPath(new URL('../node_modules/.vite/demo', import.meta.url)),
     logLevel: 'error',
     clearScreen: false,
     plugins: [ffmpegCore],

@@ -10,7 +10,10 @@ const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1);
 
 /** Exit code of a script. */
 const run = async (script, args, output) => {
-  const child = spawn(process.execPath, [join(root, script), ...args], { cwd: root, stdio: ['ignore', output, 'inherit'] });
+  const child = spawn(process.execPath, [join(root, script), ...args], {
+    cwd: root,
+    stdio: ['ignore', output, 'inherit'],
+  });
   const [code] = await once(child, 'exit');
   return code ?? 1;
 };

@@ -15,6 +15,8 @@ export async function serve(port: number): Promise<Served> {
   const server = await createServer({
     root: fileURLToPath(new URL('../..', import.meta.url)),
     configFile: false,
+    // Servers that run at the same time must not share one.
+    cacheDir: fileURLToPath(new URL('../../node_modules/.vite/gpu-bench', import.meta.url)),
     logLevel: 'error',
     clearScreen: false,
     appType: 'mpa',

@@ -43,6 +43,8 @@ async function servePages(port, serverUrl) {
   const pages = await createPages({
     root: fileURLToPath(new URL('.', import.meta.url)),
     configFile: false,
+    // Servers that run at the same time must not share one.
+    cacheDir: fileURLToPath(new URL('../../node_modules/.vite/sfu', import.meta.url)),
     logLevel: 'error',
     clearScreen: false,
     appType: 'mpa',

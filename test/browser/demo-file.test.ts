@@ -2,32 +2,28 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ElementHandle, Page } from 'puppeteer-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startDemo } from '../../scripts/start.mjs';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { launchFirefox, openPage, type PageOpener } from '../support/browser.js';
 import { mediaFiles } from '../support/media-files.js';
 import { samplePsnr } from '../support/pictures.js';
 import { openChromium } from '../support/shared-browser.js';
 
 const files = mediaFiles();
-let demo: Awaited<ReturnType<typeof startDemo>>;
 let browser: PageOpener;
 let downloads: string;
 
 beforeAll(async () => {
   downloads = mkdtempSync(join(tmpdir(), 'mana-demo-'));
-  demo = await startDemo({ port: 0 });
   browser = await openChromium();
 });
 
 afterAll(async () => {
   await browser?.close();
-  await demo?.close();
   rmSync(downloads, { recursive: true, force: true });
 });
 
 async function open(where = browser): Promise<{ page: Page; log: string[] }> {
-  const opened = await openPage(where, `${demo.url}file.html`);
+  const opened = await openPage(where, `${inject('demo')}file.html`);
   await opened.page.select('[name="family"]', 'nano');
   return opened;
 }

@@ -1,6 +1,5 @@
 import type { Page } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startDemo } from '../../scripts/start.mjs';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launchFirefox, openPage, type PageOpener } from '../support/browser.js';
 import { openChromium } from '../support/shared-browser.js';
 
@@ -8,14 +7,6 @@ import { openChromium } from '../support/shared-browser.js';
 const QUERY = '?backend=wasm&size=160x90&budgetMs=2000&minFrameRate=0';
 /** The network makes the picture. */
 const NETWORK = '^(full|short)$';
-
-let demo: Awaited<ReturnType<typeof startDemo>>;
-
-beforeAll(async () => {
-  demo = await startDemo({ port: 0 });
-});
-
-afterAll(() => demo?.close());
 
 const figure = (page: Page, name: string): Promise<string> =>
   page.$eval(`[data-figure="${name}"]`, (element) => element.textContent ?? '');
@@ -61,7 +52,7 @@ describe('the demo in Chromium', () => {
 
   beforeAll(async () => {
     browser = await openChromium();
-    ({ page, log } = await openPage(browser, `${demo.url}${QUERY}`));
+    ({ page, log } = await openPage(browser, `${inject('demo')}${QUERY}`));
     await page.setViewport({ width: 1440, height: 900 });
     await until(page, '[data-figure="level"]', NETWORK);
   });
@@ -186,7 +177,7 @@ describe('the demo in Firefox', () => {
   afterAll(() => browser?.close());
 
   it('shows a moving picture, twice as large, closer to the truth than bicubic', async () => {
-    const { page, log } = await openPage(browser, `${demo.url}${QUERY}`);
+    const { page, log } = await openPage(browser, `${inject('demo')}${QUERY}`);
     await until(page, '[data-figure="level"]', NETWORK);
     await expectMoving(page);
     const [ours, bicubic] = await quality(page);

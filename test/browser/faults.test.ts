@@ -17,6 +17,7 @@ const WEBGPU = {
   height: 16,
   intervalMs: 400,
   budgetMs: 20_000,
+  steady: 3,
 } satisfies Setting;
 
 const pages = testPages();

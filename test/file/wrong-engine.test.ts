@@ -16,12 +16,12 @@ import { wasmEngine } from '../support/models.js';
 const folder = newFolder();
 const at = (name: string): string => join(folder, name);
 const FRAMES = 20;
-const BYTES = 128 * 96 * 1.5;
+const BYTES = 96 * 64 * 1.5;
 const settings = checkNodeOptions({ model: 'mana-nano-x2', budgetMs: Number.POSITIVE_INFINITY });
 let av: NodeAv;
 
 beforeAll(async () => {
-  const pictures = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=25', '-frames:v', `${FRAMES}`];
+  const pictures = ['-f', 'lavfi', '-i', 'testsrc2=size=48x32:rate=25', '-frames:v', `${FRAMES}`];
   ffmpeg(...pictures, '-c:v', 'libx264', '-bf', '2', at('in.mp4'));
   av = await loadFfmpeg();
   await make('right.mp4', enginesOf([{}]));

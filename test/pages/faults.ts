@@ -2,7 +2,7 @@ import type { Fault } from '../../examples/faults/faults.js';
 import { injectFault, workersStarted } from '../../examples/faults/inject.js';
 import type { Look } from './known-pan.js';
 import { sleep, until } from './sources.js';
-import { byNetwork, GAIN_DB, type Setting, STEADY, Watched } from './watched.js';
+import { byNetwork, GAIN_DB, type Setting, Watched } from './watched.js';
 
 /** Source frames that may be on their way when a fault strikes: their pictures tell nothing of what came after it. */
 const ON_THEIR_WAY = 8;
@@ -92,7 +92,7 @@ async function survived(
   const watched = await Watched.open(setting);
   const { looks, levels, upscaled } = watched;
   await watched.network(-1, setting.seconds);
-  const gainBefore = mean(looks.slice(-STEADY));
+  const gainBefore = mean(watched.latest);
   const { struck } = injectFault(fault);
   let strikeMs: number | undefined;
   void struck.then(() => {
@@ -124,7 +124,7 @@ async function survived(
     leftMs: left ? left.ms - start : null,
     backMs: back ? back.ms - start : null,
     gainBefore,
-    gainAfter: mean(looks.slice(-STEADY)),
+    gainAfter: mean(watched.latest),
     workers: workersStarted(),
   };
   watched.close();

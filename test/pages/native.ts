@@ -15,11 +15,11 @@ import { modelOf, ortInPage, pictureFrame, pixelsOf, worst } from './webgpu.js';
 
 /** Rows of the output are no multiple of 256 bytes. */
 const SIZE = { width: 40, height: 24 };
-const FRAMES = 9;
 
 async function play<Out>(
   engine: Engine<VideoFrame, Out>,
   model: LoadedModel,
+  frames: number,
   read: (out: Out) => Promise<Uint8Array>,
 ): Promise<Uint8Array[]> {
   const { window } = model.manifest;
@@ -27,7 +27,7 @@ async function play<Out>(
   const shape = { size: SIZE, ...planStream(model.manifest, SIZE, { encode: most, fuse: most }), slots: window };
   const stream = await engine.open(model, shape);
   const outs: Uint8Array[] = [];
-  for (let time = 0; time < FRAMES; time++) {
+  for (let time = 0; time < frames; time++) {
     const frame = pictureFrame(SIZE.width, SIZE.height, time);
     await stream.pack(frame, time % window);
     frame.close();
@@ -53,6 +53,7 @@ export interface Off {
 export async function precisions(
   name: string,
   compatibility: boolean,
+  frames: number,
 ): Promise<{ core: boolean; off: Partial<Record<'f32' | 'f16', Off>>; lost: string[] }> {
   const level = compatibility ? { featureLevel: 'compatibility' } : {};
   const adapter = await navigator.gpu.requestAdapter(level);
@@ -66,7 +67,7 @@ export async function precisions(
     read: (frame) => reader.read(frame),
     write: (pixels) => Uint8Array.from(pixels),
   }));
-  const expected = await play(wasm, full, async (out) => out);
+  const expected = await play(wasm, full, frames, async (out) => out);
   wasm.dispose();
   const off: Partial<Record<'f32' | 'f16', Off>> = {};
   for (const precision of engine.half ? (['f32', 'f16'] as const) : (['f32'] as const)) {
@@ -74,7 +75,7 @@ export async function precisions(
     const tile = goldenTile(model);
     const { tolerance } = tile;
     const golden = worst(await engine.runTile(model, tile.frames, tile), tile.expected);
-    const outs = await play(engine, model, pixelsOf);
+    const outs = await play(engine, model, frames, pixelsOf);
     off[precision] = {
       golden,
       tolerance,

@@ -47,6 +47,8 @@ export function launchChromium(options: ChromiumOptions = {}): Promise<Browser> 
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // Processes for pages that may come would take time from those that are there.
+      '--disable-features=SpareRendererForSitePerProcess',
       // Pages that lost their devices must not cost the next ones theirs: all of them have one origin.
       '--disable-domain-blocking-for-3d-apis',
       `--autoplay-policy=${gesture ? 'document-user-activation-required' : 'no-user-gesture-required'}`,

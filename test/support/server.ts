@@ -16,6 +16,8 @@ export async function startServer({ isolated = true } = {}): Promise<TestServer>
   const server: ViteDevServer = await createServer({
     root: fileURLToPath(new URL('../..', import.meta.url)),
     configFile: false,
+    // Servers that run at the same time must not share one.
+    cacheDir: fileURLToPath(new URL('../../node_modules/.vite/test-pages', import.meta.url)),
     logLevel: 'error',
     appType: 'mpa',
     resolve: { alias: { 'mana-upscale/worker': fileURLToPath(new URL('../../dist/worker.js', import.meta.url)) } },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { findBrowser } from '../../scripts/find-browser.mjs';
+import { startDemo } from '../../scripts/start.mjs';
 import { findAiortc } from './aiortc.js';
 import { serveBrowsers } from './browser-server.js';
 import { cameraFilm } from './camera.js';
@@ -14,13 +15,15 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Address of an empty page on the server of test pages. */
     pages: string;
+    /** Address of the demo. */
+    demo: string;
     /** Address of the server that starts browsers. */
     browsers: string;
   }
 }
 
 /**
- * Starts what all test files share: the server of test pages and the browsers. Before that it installs what tests need,
+ * Starts what all test files share: the servers of test pages and of the demo, and the browsers. Before that it installs what tests need,
  * where it may: two tests that install at the same time would block each other.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -35,11 +38,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const camera = join(folder, 'camera.y4m');
   writeFileSync(camera, cameraFilm());
   const pages = await startServer();
+  const demo = await startDemo({ port: 0 });
   const browsers = await serveBrowsers(camera);
   project.provide('pages', pages.url);
+  project.provide('demo', demo.url);
   project.provide('browsers', browsers.url);
   return async () => {
     await browsers.close();
+    await demo.close();
     await pages.close();
     await rm(folder, { recursive: true, force: true });
   };

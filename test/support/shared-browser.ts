@@ -19,6 +19,8 @@ export async function openChromium(options: Omit<ChromiumOptions, 'camera'> = {}
   if (!answer.ok) throw new Error(text);
   const browser = await puppeteer.connect({ browserWSEndpoint: text, protocolTimeout: 600_000 });
   const context = await browser.createBrowserContext();
+  // Its window stays: one for each page would cost more than most pages.
+  await context.newPage();
   return {
     newPage: () => context.newPage(),
     overridePermissions: (origin, permissions) => context.overridePermissions(origin, permissions),
