@@ -77,11 +77,6 @@ describe('WebGPU engine, frames as textures', () => {
     expect(moving).toBe(true);
   });
 
-  test('tiles equal the whole picture within 1 level', async () => {
-    const run = { name: NANO, size: { width: 45, height: 13 }, frames: 1, maxPixels: 640 };
-    expect((await inPage<Match>(page, 'webgpu', 'tiledAgainstWhole', run)).levels).toBeLessThanOrEqual(1);
-  });
-
   test.each([
     ['whole pictures', { size: { width: 40, height: 24 }, frames: 9 }],
     ['tiles that are cut', { size: { width: 61, height: 37 }, maxPixels: 1600, frames: 5 }],
@@ -232,7 +227,7 @@ describe('WebGPU engine, frames through memory', () => {
     expect({ imports, presentation }).toEqual({ imports: [], presentation: 'memory' });
     const { levels } = await inPage<{ levels: number[] }>(page, 'webgpu', 'packing', SOURCES, options);
     expect(Math.max(...levels)).toBeLessThan(0.01);
-    const run = { name: NANO, size: SMALL, frames: 5 };
+    const run = { name: RECURRENT, size: SMALL, frames: 5 };
     const match = await inPage<Match>(page, 'webgpu', 'againstWasm', run, options);
     expect(match.levels).toBeLessThanOrEqual(1);
   });

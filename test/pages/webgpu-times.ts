@@ -3,14 +3,13 @@ import type { WebGpuOptions } from '../../src/engine/ort/webgpu.js';
 import type { WebGpuStream } from '../../src/engine/webgpu/stream.js';
 import type { PlaneSpec } from '../../src/model/manifest.js';
 import { planStream } from '../../src/pipeline/tiles.js';
-import { engineWith, modelOf, pictureFrame } from './webgpu.js';
+import { engineWith, modelOf, pictureFrame, TINY } from './webgpu.js';
 
-const MODEL = 'recurrent-tiny';
 const SIZE = { width: 48, height: 16 };
 
 /** A stream of two tiles. */
 async function open(options: Partial<WebGpuOptions>): Promise<{ stream: WebGpuStream; tiles: readonly Tile[] }> {
-  const model = await modelOf(MODEL);
+  const model = await modelOf(TINY);
   const plans = planStream(model.manifest, SIZE, { encode: Number.POSITIVE_INFINITY, fuse: 640 });
   const stream = await (await engineWith(options)).open(model, { size: SIZE, ...plans, slots: 7 });
   return { stream, tiles: plans.fuse.tiles };
@@ -74,7 +73,7 @@ export async function leaving(): Promise<{ left: number; faults: string[] }> {
 
 /** What a stream holds after each frame, and what the ring and both output pictures must take. */
 export async function holding(frames: number): Promise<{ bytes: number[]; implied: number; disposed: number }> {
-  const { manifest } = await modelOf(MODEL);
+  const { manifest } = await modelOf(TINY);
   const { stream, tiles } = await open({});
   const bytes: number[] = [];
   for (let time = 0; time < frames; time++) {

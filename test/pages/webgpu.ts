@@ -31,7 +31,9 @@ export function ortInPage(): Promise<OrtRuntime> {
 }
 
 const models = new Map<string, Promise<LoadedModel>>();
-const FIXTURES = ['recurrent-tiny'];
+/** Compiles in a moment, where it does not matter which network runs. */
+export const TINY = 'recurrent-tiny';
+const FIXTURES = [TINY];
 
 export function modelOf(name: string): Promise<LoadedModel> {
   let model = models.get(name);
@@ -210,13 +212,6 @@ export async function againstWasm(
   return between(gpu, cpu);
 }
 
-/** A stream in tiles against the whole picture, both on WebGPU. */
-export async function tiledAgainstWhole(run: Run): Promise<{ levels: number; moving: boolean }> {
-  const { maxPixels: _, ...whole } = run;
-  const engine = await engineWith({});
-  return between(await play(engine, run, pixelsOf), await play(engine, whole, pixelsOf));
-}
-
 interface SourceFrame {
   readonly format: VideoPixelFormat;
   readonly coded: readonly [width: number, height: number];
@@ -306,7 +301,7 @@ export async function comparing(
 
 /** Loses the device in the middle of a run. */
 export async function losing(): Promise<{ rejected: string[]; lost: string[]; again: number }> {
-  const model = await modelOf('mana-nano-x2');
+  const model = await modelOf(TINY);
   const size = SMALL;
   const plan = wholePlan(SMALL);
   const lost: string[] = [];
@@ -335,13 +330,13 @@ export async function losing(): Promise<{ rejected: string[]; lost: string[]; ag
   frame.close();
   // A new engine in the same page works.
   await engine.disposed();
-  const again = (await golden('mana-nano-x2')).error;
+  const again = (await golden(TINY)).error;
   return { rejected, lost, again };
 }
 
 /** Disposes a stream while it runs and an engine with an open stream; answers with what is left alive. */
 export async function disposing(): Promise<{ afterStream: number; afterEngine: number; call: string; lost: number }> {
-  const model = await modelOf('mana-nano-x2');
+  const model = await modelOf(TINY);
   const size = SMALL;
   const plan = wholePlan(SMALL);
   let lost = 0;
