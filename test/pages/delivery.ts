@@ -86,16 +86,12 @@ export async function ahead(url: string): Promise<{ told: LoadProgress[]; outcom
 }
 
 /** How a load ends that is aborted after its first bytes, and how long that took in milliseconds. */
-export async function abortedLoad(url: string): Promise<{ reason: string; ms: number }> {
+export function abortedLoad(url: string): Promise<string> {
   const abort = new AbortController();
-  let abortedMs = 0;
   const onProgress = ({ loaded }: LoadProgress): void => {
-    if (loaded === 0 || abort.signal.aborted) return;
-    abortedMs = performance.now();
-    abort.abort('enough');
+    if (loaded > 0) abort.abort('enough');
   };
-  const reason = await loadModel(url, { signal: abort.signal, onProgress }).then(() => 'loaded', String);
-  return { reason, ms: performance.now() - abortedMs };
+  return loadModel(url, { signal: abort.signal, onProgress }).then(() => 'loaded', String);
 }
 
 /** A stream that is ended while its model is on the way. */
