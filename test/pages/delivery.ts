@@ -85,7 +85,7 @@ export async function ahead(url: string): Promise<{ told: LoadProgress[]; outcom
   return { told, outcome: await streamed(model) };
 }
 
-/** How a load ends that is aborted after its first bytes, and how long that took in milliseconds. */
+/** How a load ends that is aborted after its first bytes. */
 export function abortedLoad(url: string): Promise<string> {
   const abort = new AbortController();
   const onProgress = ({ loaded }: LoadProgress): void => {
