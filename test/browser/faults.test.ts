@@ -23,11 +23,15 @@ const WEBGPU = {
 const pages = testPages();
 const pagesWithGpu = testPages(() => openChromium({ gpu: 'swiftshader' }));
 
-/** The track lives, its frames go on in order, and the browser's scaling fills the gap. */
+/** The track lives, and its frames go on in order. */
 function expectAlive(survival: Survival): void {
   expect(survival.state).toBe('live');
   expect(survival.rising).toBe(true);
-  expect(survival.fast).toBeGreaterThan(0);
+}
+
+/** Frames went on without the network while it was away: it takes a new worker, a new device or a new engine a while. */
+function expectFilled(survival: Survival): void {
+  expect(survival.without).toBeGreaterThan(0);
 }
 
 /** No frame is worse than the browser's scaling of it would be: not black, not garbage, not another frame. */
@@ -59,6 +63,8 @@ describe('the engine of a live track fails, and the network is back', () => {
   ])('$type $graph', async (fault) => {
     const survival = await survive(fault);
     expectAlive(survival);
+    // After the others the same worker goes on, perhaps before the next frame comes.
+    if (['exit', 'crash', 'hang'].includes(fault.type)) expectFilled(survival);
     expectRight(survival);
     expectNetwork(survival);
   });
@@ -74,6 +80,7 @@ describe('the engine of a live track fails, and the network is back', () => {
   it('lose-device', async () => {
     const survival = await survive({ type: 'lose-device' }, WEBGPU);
     expectAlive(survival);
+    expectFilled(survival);
     expectRight(survival);
     expectNetwork(survival);
   });
@@ -83,6 +90,7 @@ it('the engine of a live track is too slow for a while: the picture goes on, and
   // Two frames a second are asked for, and each takes two slow runs.
   const survival = await pages.run<Survival>('faults', 'strain', 500, { ...WASM, minFrameRate: 2 });
   expectAlive(survival);
+  expectFilled(survival);
   expectRight(survival);
   expectNetwork(survival);
 });
@@ -98,7 +106,7 @@ describe('the engine of a live track fails for good, and the picture goes on by 
     expect(survival.worstGainOnceLeft).toBeGreaterThan(-1);
     expect(['fast', 'pass-through']).toContain(survival.level);
     expect(survival.backMs).toBeNull();
-    expect(survival.fast).toBeGreaterThan(20);
+    expect(survival.without).toBeGreaterThan(20);
     expect(survival.reasons.length).toBeGreaterThan(0);
   });
 });

@@ -14,9 +14,9 @@ export interface Survival {
   readonly level: string;
   readonly levels: string[];
   readonly reasons: string[];
-  /** Output frames after the strike; of those, the ones that look like the browser's scaling. */
+  /** Output frames after the strike; of those, the ones that the network has not made. */
   readonly frames: number;
-  readonly fast: number;
+  readonly without: number;
   readonly rising: boolean;
   /** Worst PSNR of all those frames, in dB. */
   readonly worst: number;
@@ -115,7 +115,7 @@ async function survived(
     levels: levels.map(({ to }) => to),
     reasons: watched.reasons,
     frames: later.length,
-    fast: later.filter(isFast).length,
+    without: later.filter(({ gain }) => gain < GAIN_DB / 2).length,
     rising: indices.every((index, i) => i === 0 || index > (indices[i - 1] as number)),
     worst: Math.min(...later.map((look) => look.psnr)),
     worstGain: Math.min(...later.map(({ gain }) => gain)),
