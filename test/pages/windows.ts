@@ -33,6 +33,7 @@ export async function scenes(): Promise<{ scenes: Scene[]; stats: UpscaleStats; 
     out.set(timestamp, base64(await bytesOf(frame)));
     return true;
   });
+  let fed = 0;
   let index = 0;
   let timestamp = 1e8;
   const made: { cause: string; frames: string[]; timestamps: number[] }[] = [];
@@ -44,7 +45,9 @@ export async function scenes(): Promise<{ scenes: Scene[]; stats: UpscaleStats; 
     if (format === 'BGRX') for (let i = 0; i < bytes.length; i += 4) bytes.subarray(i, i + 3).reverse();
     const shape = { codedWidth: WIDTH, codedHeight: HEIGHT, timestamp, format, ...more };
     await writer.write(new VideoFrame(bytes, shape));
-    await sleep(80);
+    fed++;
+    // A track keeps one frame for its reader: the next one would take its place.
+    await until('the frame to be read', () => upscaled.stats().framesReceived >= fed);
     index++;
     timestamp += STEP_US;
     return base64(new Uint8Array(data));
