@@ -9,17 +9,16 @@ const startMs = performance.now();
 const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1);
 
 /** Exit code of a script. */
-const run = async (script, args, output) => {
+const run = async (script, args = []) => {
   const child = spawn(process.execPath, [join(root, script), ...args], {
     cwd: root,
-    stdio: ['ignore', output, 'inherit'],
+    stdio: ['ignore', 'inherit', 'inherit'],
   });
   const [code] = await once(child, 'exit');
   return code ?? 1;
 };
 
 const code =
-  (await run('scripts/build.mjs', [], 'ignore')) ||
-  (await run('node_modules/vitest/vitest.mjs', ['run', ...process.argv.slice(2)], 'inherit'));
+  (await run('scripts/build.mjs')) || (await run('node_modules/vitest/vitest.mjs', ['run', ...process.argv.slice(2)]));
 console.log(`Build and tests took ${minutes()} minutes.`);
 process.exit(code);

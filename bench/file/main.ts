@@ -82,7 +82,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (wanted('event-loop')) {
       const { idle, busy } = await eventLoopDelay(quick ? 60 : 300);
       all['eventLoop'] = { idle, busy };
-      console.log(`Event loop delay, p99: idle ${idle.toFixed(1)} ms, beside manaUpscale ${busy.toFixed(1)} ms`);
+      console.log(`Event loop delay, p99: idle ${idle.toFixed(1)} ms, with manaUpscale ${busy.toFixed(1)} ms`);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

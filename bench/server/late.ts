@@ -7,7 +7,7 @@ import { percentiles } from './percentiles.js';
 import { withBrowser } from './rig.js';
 import type { Limit } from './verdict.js';
 
-/** How soon those who come late see a picture, and what the encoder is told of viewers whose path has no limits. */
+/** How soon viewers who join a running stream see a picture, and the encoder's bitrate where no path has a limit. */
 export interface LateResult {
   /** Milliseconds from connecting to the first picture. */
   readonly firstMs: Readonly<Record<WatchedVideo, readonly number[]>>;

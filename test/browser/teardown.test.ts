@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { Ledger } from '../pages/frame-ledger.js';
 import type { Way } from '../pages/teardown.js';
 import { testPages } from '../support/pages.js';
 
@@ -7,6 +8,9 @@ const pages = testPages();
 it.each<Way>(['dispose', 'stop', 'abort', 'source', 'replace', 'unsubscribe', 'take', 'throw', 'break'])(
   'a stream that ends by %s leaves no frame open',
   async (way) => {
-    expect(await pages.run('teardown', 'heldAtTheEnd', way, 4)).toEqual(Array(4).fill(0));
+    const ledgers = await pages.run<Ledger[]>('teardown', 'ledgers', way, 4);
+    expect(ledgers.map(({ held }) => held)).toEqual([0, 0, 0, 0]);
+    // Otherwise nothing was counted. The first stream may end before its first frame.
+    expect(Math.max(...ledgers.map(({ seen }) => seen))).toBeGreaterThan(0);
   },
 );

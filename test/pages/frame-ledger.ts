@@ -5,10 +5,23 @@
  * Import this before the code that is watched.
  */
 const held = new Set<VideoFrame>();
+let seen = 0;
 
-/** Frames that are held now. */
-export function framesHeld(): number {
-  return held.size;
+/** What a thread has done with frames. */
+export interface Ledger {
+  /** Frames that it holds now. */
+  readonly held: number;
+  /** Frames that it has held, those included. */
+  readonly seen: number;
+}
+
+export function ledger(): Ledger {
+  return { held: held.size, seen };
+}
+
+function hold(frame: VideoFrame): void {
+  if (!held.has(frame)) seen++;
+  held.add(frame);
 }
 
 const isFrame = (value: unknown): value is VideoFrame => value instanceof VideoFrame;
@@ -22,7 +35,7 @@ function frameOf(message: unknown): VideoFrame | undefined {
 /** Takes note of a message that this thread receives. */
 export function received({ data }: MessageEvent): void {
   const frame = frameOf(data);
-  if (frame) held.add(frame);
+  if (frame) hold(frame);
 }
 
 /** Takes note of a message that this thread sends. */
@@ -38,13 +51,13 @@ VideoFrame.prototype.close = function () {
 };
 VideoFrame.prototype.clone = function () {
   const frame = clone.call(this);
-  held.add(frame);
+  hold(frame);
   return frame;
 };
 globalThis.VideoFrame = new Proxy(VideoFrame, {
   construct(target, args, newTarget) {
     const frame = Reflect.construct(target, args, newTarget) as VideoFrame;
-    held.add(frame);
+    hold(frame);
     return frame;
   },
 });
@@ -53,7 +66,7 @@ const reading = ReadableStreamDefaultReader.prototype;
 const { read } = reading;
 reading.read = async function () {
   const result = await read.call(this);
-  if (isFrame(result.value)) held.add(result.value);
+  if (isFrame(result.value)) hold(result.value);
   return result;
 };
 

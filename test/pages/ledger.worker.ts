@@ -1,7 +1,7 @@
-/** The package's `io` worker, whose frames are kept account of. It tells how many it holds at the end of each stream. */
+/** The package's `io` worker, whose frames are kept account of. It reports them at the end of each stream. */
 
 import { hostIo, type MessageScope } from 'mana-upscale/worker';
-import { framesHeld, received, sent } from './frame-ledger.js';
+import { ledger, received, sent } from './frame-ledger.js';
 
 const scope = self as unknown as MessageScope;
 const channel = new BroadcastChannel('frame-ledger');
@@ -10,7 +10,7 @@ scope.addEventListener('message', received);
 hostIo({
   postMessage: (message, transfer) => {
     sent(message);
-    if ((message as { type?: string }).type === 'ended') channel.postMessage(framesHeld());
+    if ((message as { type?: string }).type === 'ended') channel.postMessage(ledger());
     scope.postMessage(message, transfer);
   },
   addEventListener: (type, listener) => scope.addEventListener(type, listener),

@@ -45,8 +45,8 @@ function startWorker(code: string): { worker: Worker; over: Promise<void> } {
 
 const workers: Worker[] = [];
 
-/** Chromium tells of what it lost every ten seconds, in threads that are still there. */
-async function told(): Promise<void> {
+/** Waits for Chromium's report of lost frames: every ten seconds, from threads that still run. */
+async function reported(): Promise<void> {
   (globalThis as unknown as { gc(): void }).gc();
   await sleep(12_000);
   for (const worker of workers.splice(0)) worker.terminate();
@@ -63,7 +63,7 @@ export async function control(): Promise<void> {
   await over;
   workers.push(worker);
   await sleep(100);
-  await told();
+  await reported();
 }
 
 /** Feeds a track until it is stopped; closes what is refused. */
@@ -91,23 +91,7 @@ export async function cancelled(count: number): Promise<void> {
     generator.stop();
     workers.push(worker);
   }
-  await told();
-}
-
-/** A worker reads a track of the page until it ends. */
-export async function ended(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const generator = new MediaStreamTrackGenerator({ kind: 'video' });
-    void feed(generator);
-    const { worker, over } = startWorker(READER);
-    const { readable } = new MediaStreamTrackProcessor({ track: generator, maxBufferSize: 1 });
-    worker.postMessage(readable, [readable as unknown as Transferable]);
-    await sleep(20 + (i % 20));
-    generator.stop();
-    await over;
-    workers.push(worker);
-  }
-  await told();
+  await reported();
 }
 
 /** A worker writes a track that the page reads and stops. */
@@ -131,5 +115,5 @@ export async function stopped(count: number): Promise<void> {
     await over;
     workers.push(worker);
   }
-  await told();
+  await reported();
 }

@@ -1,5 +1,6 @@
 import { lastValueFrom, take, tap } from 'rxjs';
 import { frames, fromTrack, manaUpscale, upscaleTrack } from '/dist/index.js';
+import type { Ledger } from './frame-ledger.js';
 import { fedTrack, KnownPan } from './known-pan.js';
 import { drain, sleep } from './sources.js';
 
@@ -16,24 +17,24 @@ export type Way = 'dispose' | 'stop' | 'abort' | 'source' | 'replace' | 'unsubsc
 
 /**
  * Ends streams of one source in one way, each some frames after it began.
- * @returns how many frames the `io` worker held at the end of each
+ * @returns what the `io` worker held at the end of each, and had held until then
  */
-export async function heldAtTheEnd(way: Way, times: number): Promise<number[]> {
+export async function ledgers(way: Way, times: number): Promise<Ledger[]> {
   const channel = new BroadcastChannel('frame-ledger');
   const pan = new KnownPan(80, 48);
-  const held: number[] = [];
+  const all: Ledger[] = [];
   for (let i = 0; i < times; i++) {
-    const told = new Promise<number>((resolve) => {
+    const report = new Promise<Ledger>((resolve) => {
       channel.onmessage = ({ data }) => resolve(data);
     });
     const source = fedTrack((index) => pan.frame(index), 15);
     // Before the network, while it is made ready, and while it runs.
     await end(way, source, 40 + (i % 4) * 400);
-    held.push(await told);
+    all.push(await report);
     source.track.stop();
   }
   channel.close();
-  return held;
+  return all;
 }
 
 async function end(way: Way, source: ReturnType<typeof fedTrack>, afterMs: number): Promise<void> {
