@@ -38,7 +38,8 @@ export async function main(args: readonly string[]): Promise<void> {
     },
   });
   const minutes = Number(values.minutes);
-  if (values.help || !(minutes > 0)) {
+  const parts = [undefined, 'timed', 'random'];
+  if (values.help || !(minutes > 0) || !parts.includes(values.only)) {
     console.log(USAGE);
     process.exitCode = values.help ? 0 : 1;
     return;

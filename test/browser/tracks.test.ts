@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { ColourMatrix, PlanarFormat, PlanarFrame } from '../../src/frame/frame.js';
 import type { UpscaleStats } from '../../src/live/stats.js';
 import { byNetwork, type Level } from '../../src/pipeline/levels.js';
+import type { loopback, Received } from '../pages/loopback.js';
 import type {
   endings,
   figures,
-  loopback,
   missing,
   OneAtATime,
   pulling,
-  Received,
   resolutionSwitch,
   tooSlow,
   twoTracks,
@@ -58,7 +57,7 @@ describe('upscaleTrack in Chromium', () => {
   });
 
   it('a WebRTC connection: each output is the network’s answer to the frames received around it, ≥ 45 dB', async () => {
-    const { input, output } = await run<Awaited<ReturnType<typeof loopback>>>('loopback', 40);
+    const { input, output } = await pages.run<Awaited<ReturnType<typeof loopback>>>('loopback', 'loopback', 40);
     const model = await shippedModel('mana-nano-x2');
     // A busy machine skips frames: those that came out are those that the network has seen.
     const made = new Map(output.map((frame) => [frame.timestampUs, frame]));
